@@ -1,0 +1,172 @@
+"""Train a population of reinforcement-learning agents in one vectorised environment.
+
+Names are imported when they are first used, so that ``import coterie`` is quick and free of
+torch: the command line can answer ``--help`` at once, and plugins can be listed without loading
+what they offer.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._agents.interface import Agent, AgentCfg
+    from ._agents.transition import Transition
+    from ._config.structure import structure
+    from ._envs.interface import EnvAdapter, Interface, VectorEnv
+    from ._errors import (
+        CheckpointCorrupt,
+        CheckpointError,
+        CheckpointMismatch,
+        CheckpointNotFound,
+        CheckpointUnsafe,
+        CheckpointVersion,
+        CheckpointWriteError,
+        ConfigError,
+        CoterieError,
+        EnvContractError,
+        PluginError,
+        PluginNotFound,
+        SharedMemoryError,
+        TrainerStateError,
+        TrainingInterrupted,
+        WorkerDied,
+        WorkerError,
+        WorkerRaised,
+        WorkerStartError,
+        WorkerTimeout,
+    )
+    from ._executors.driver import MemberDriver
+    from ._executors.interface import Executor
+    from ._experiment.build import build_experiment, run_experiment
+    from ._experiment.files import load_experiment
+    from ._experiment.spec import EnvironmentSpec, Experiment, MemberSpec, TrainerSpec
+    from ._factory import make_agent, make_env, make_trainer, wrap_env
+    from ._loggers.interface import Logger, LoggerCfg
+    from ._runs.records import MemberInfo, MemberSummary, MetricRow, RunInfo, Summary
+    from ._seeding import GlobalStreams, derive_seed, isolated_generators
+    from ._trainers.base import Trainer
+    from ._trainers.cfg import TrainerCfg
+    from ._trainers.members import Member
+    from ._trainers.sequential import SequentialTrainer
+    from ._trainers.step import StepTrainer
+
+_HOMES = {
+    "_agents.interface": ("Agent", "AgentCfg"),
+    "_agents.transition": ("Transition",),
+    "_config.structure": ("structure",),
+    "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),
+    "_errors": (
+        "CheckpointCorrupt",
+        "CheckpointError",
+        "CheckpointMismatch",
+        "CheckpointNotFound",
+        "CheckpointUnsafe",
+        "CheckpointVersion",
+        "CheckpointWriteError",
+        "ConfigError",
+        "CoterieError",
+        "EnvContractError",
+        "PluginError",
+        "PluginNotFound",
+        "SharedMemoryError",
+        "TrainerStateError",
+        "TrainingInterrupted",
+        "WorkerDied",
+        "WorkerError",
+        "WorkerRaised",
+        "WorkerStartError",
+        "WorkerTimeout",
+    ),
+    "_executors.driver": ("MemberDriver",),
+    "_executors.interface": ("Executor",),
+    "_experiment.build": ("build_experiment", "run_experiment"),
+    "_experiment.files": ("load_experiment",),
+    "_experiment.spec": ("EnvironmentSpec", "Experiment", "MemberSpec", "TrainerSpec"),
+    "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
+    "_loggers.interface": ("Logger", "LoggerCfg"),
+    "_runs.records": ("MemberInfo", "MemberSummary", "MetricRow", "RunInfo", "Summary"),
+    "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
+    "_trainers.base": ("Trainer",),
+    "_trainers.cfg": ("TrainerCfg",),
+    "_trainers.members": ("Member",),
+    "_trainers.sequential": ("SequentialTrainer",),
+    "_trainers.step": ("StepTrainer",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("coterie-core")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'coterie' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+__all__ = [
+    "Agent",
+    "AgentCfg",
+    "CheckpointCorrupt",
+    "CheckpointError",
+    "CheckpointMismatch",
+    "CheckpointNotFound",
+    "CheckpointUnsafe",
+    "CheckpointVersion",
+    "CheckpointWriteError",
+    "ConfigError",
+    "CoterieError",
+    "EnvAdapter",
+    "EnvContractError",
+    "EnvironmentSpec",
+    "Executor",
+    "Experiment",
+    "GlobalStreams",
+    "Interface",
+    "Logger",
+    "LoggerCfg",
+    "Member",
+    "MemberDriver",
+    "MemberInfo",
+    "MemberSpec",
+    "MemberSummary",
+    "MetricRow",
+    "PluginError",
+    "PluginNotFound",
+    "RunInfo",
+    "SequentialTrainer",
+    "SharedMemoryError",
+    "StepTrainer",
+    "Summary",
+    "Trainer",
+    "TrainerCfg",
+    "TrainerSpec",
+    "TrainerStateError",
+    "TrainingInterrupted",
+    "Transition",
+    "VectorEnv",
+    "WorkerDied",
+    "WorkerError",
+    "WorkerRaised",
+    "WorkerStartError",
+    "WorkerTimeout",
+    "build_experiment",
+    "derive_seed",
+    "isolated_generators",
+    "load_experiment",
+    "make_agent",
+    "make_env",
+    "make_trainer",
+    "run_experiment",
+    "structure",
+    "wrap_env",
+]

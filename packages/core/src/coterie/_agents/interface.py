@@ -1,0 +1,205 @@
+"""The agent contract: what acts and learns in a scope."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from attrs import frozen
+from gymnasium import spaces
+
+from .._config.structure import structure
+from .._errors import CheckpointMismatch, ConfigError
+from .._seeding import derive_seed
+from .._state import read_state, write_state
+from .._types import State, Tree
+from .transition import Transition
+
+
+@frozen(kw_only=True)
+class AgentCfg:
+    """Settings of an agent that has none; the base of those that do."""
+
+
+class Agent(abc.ABC):
+    """A policy, an optimiser and a memory that learn on a scope of instances.
+
+    A trainer calls, in this order: :meth:`setup` once; then for each timestep
+    :meth:`pre_interaction`, :meth:`act`, (the environment steps), :meth:`record_transition`,
+    :meth:`post_interaction`. Subclasses implement ``act``, ``record_transition`` and
+    ``state_dict`` / ``load_state_dict``, and whatever else they need.
+
+    Every random number should come from :attr:`generator`. An agent that draws from the
+    process-wide generators of torch, numpy or random leaves ``uses_global_generators`` as it
+    is, and trainers give it streams of its own; one that never does sets it to ``False``,
+    which saves that work at each step.
+
+    Args:
+        observation_space: Space of one instance's observation.
+        action_space: Space of one instance's action.
+        state_space: Space of one instance's privileged observation, or ``None``.
+        device: Where the agent's tensors live.
+        name: Name of the member; ``None``: the trainer gives it one.
+        seed: Seed of everything random in the agent, and of its scope's instances.
+        cfg: An instance of :attr:`config_class`, a mapping of its fields, or ``None``.
+
+    Raises:
+        ConfigError: The settings are wrong; all problems at once.
+    """
+
+    kind: ClassVar[str] = "agent"
+    """Name of the algorithm, as its plugin calls it."""
+
+    config_class: ClassVar[type[Any]] = AgentCfg
+    """attrs class of the settings."""
+
+    uses_global_generators: ClassVar[bool] = True
+    """Whether the agent may draw from the process-wide generators."""
+
+    def __init__(
+        self,
+        *,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        state_space: spaces.Space[Any] | None = None,
+        device: str | torch.device = "cpu",
+        name: str | None = None,
+        seed: int = 0,
+        cfg: Any = None,
+    ) -> None:
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.state_space = state_space
+        self.device = torch.device(device)
+        self.name = name
+        self.seed = int(seed)
+        self.cfg = structure(self.config_class, cfg, source=f"settings of agent {self.kind!r}")
+        self.training = True
+        self.num_envs: int | None = None
+        self.generator = torch.Generator(device=self.device)
+        self.generator.manual_seed(derive_seed(self.seed, "agent"))
+        self._tracked: dict[str, list[float]] = {}
+
+    def setup(self, num_envs: int) -> None:
+        """Get ready for a scope of ``num_envs`` instances; allocate what depends on it.
+
+        Called before the first interaction, and again with the same number when another
+        trainer takes the agent over: what was learned stays.
+
+        Args:
+            num_envs: Number of instances in the scope.
+        """
+        self.num_envs = num_envs
+
+    def pre_interaction(self, *, timestep: int, timesteps: int) -> None:
+        """Do what comes before acting at ``timestep`` (of ``timesteps`` in all)."""
+
+    @abc.abstractmethod
+    def act(
+        self,
+        observations: Tree,
+        *,
+        states: Tree | None = None,
+        timestep: int,
+        timesteps: int,
+        deterministic: bool = False,
+    ) -> Tree:
+        """Choose actions.
+
+        Args:
+            observations: Tensors ``[num_envs, ...]`` on the agent's device.
+            states: Privileged observations of the same instances, if there are any.
+            timestep: Timestep from 0.
+            timesteps: Number of timesteps in all.
+            deterministic: Whether to return the mean (or most probable) action.
+
+        Returns:
+            Actions ``[num_envs, ...]`` of the action space.
+        """
+
+    @abc.abstractmethod
+    def record_transition(self, transition: Transition, *, timestep: int, timesteps: int) -> None:
+        """Take note of what the last actions led to.
+
+        Args:
+            transition: The step of this scope; its tensors may be kept.
+            timestep: Timestep from 0.
+            timesteps: Number of timesteps in all.
+        """
+
+    def post_interaction(self, *, timestep: int, timesteps: int) -> None:
+        """Do what comes after a timestep: most agents learn here."""
+
+    def episodes_cut(self) -> None:
+        """Learn that all instances were reset in the middle of their episodes.
+
+        Happens between two runs, for instance when an evaluation used the environment. The last
+        recorded transition is then no longer followed by the next: treat it as truncated.
+        """
+
+    def enable_training_mode(self, enabled: bool = True) -> None:
+        """Switch between training and evaluation (dropout, statistics of preprocessors)."""
+        self.training = enabled
+
+    def state_dict(self) -> State:
+        """Return everything that training changes: tensors and plain values, nothing else.
+
+        Subclasses extend what this returns, the state of :attr:`generator`.
+        """
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take over what :meth:`state_dict` of an equal agent returned.
+
+        Raises:
+            CheckpointMismatch: The state belongs to another kind of agent.
+        """
+        self.generator.set_state(state["generator"].cpu())
+
+    def reconfigure(self, settings: Mapping[str, Any]) -> None:
+        """Change settings while the agent lives, between two timesteps.
+
+        Args:
+            settings: Fields of :attr:`config_class` with their new values.
+
+        Raises:
+            ConfigError: A field is unknown, its value is wrong, or it can't change any more.
+        """
+        raise ConfigError(f"agents of kind {self.kind!r} can't change settings while they live")
+
+    def track(self, name: str, value: float) -> None:
+        """Note a scalar; :meth:`metrics` hands over its mean."""
+        self._tracked.setdefault(name, []).append(float(value))
+
+    def metrics(self) -> dict[str, float]:
+        """Hand over the means of the scalars noted since the last call, and forget them."""
+        means = {name: sum(values) / len(values) for name, values in self._tracked.items()}
+        self._tracked.clear()
+        return means
+
+    def save(self, path: str | Path) -> None:
+        """Write :meth:`state_dict` to one safetensors file, atomically.
+
+        Raises:
+            CheckpointWriteError: The file could not be written; an older one is untouched.
+        """
+        write_state(path, self.state_dict(), {"kind": self.kind, "name": self.name or ""})
+
+    def load(self, path: str | Path) -> None:
+        """Read a file that :meth:`save` wrote. Nothing in it is executed.
+
+        Raises:
+            CheckpointError: It is missing, damaged, of another format or another agent's.
+        """
+        state, about = read_state(path)
+        if about.get("kind") != self.kind:
+            raise CheckpointMismatch(
+                f"{path} holds an agent of kind {about.get('kind')!r}, this is a {self.kind!r}"
+            )
+        self.load_state_dict(state)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name or self.kind!r} seed={self.seed} {self.device}>"

@@ -1,0 +1,1 @@
+"""Configuration: plain values from files and dicts become checked attrs objects."""

@@ -1,0 +1,224 @@
+"""What one member does between two environment steps, and how its failure gets its name."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import torch
+from attrs import evolve
+
+from .._agents.transition import Transition
+from .._errors import CoterieError, WorkerRaised
+from .._seeding import GlobalStreams, derive_seed
+from .._spaces import Leaf, leaf_of, space_leaves
+from .._trees import tree_map, tree_rows
+
+if TYPE_CHECKING:
+    from .._envs.interface import Interface
+    from .._trainers.members import Member
+    from .._types import State, Tree
+    from .interface import Mode
+
+
+class MemberDriver:
+    """Runs one member's agent: the same code in the caller's process and in a worker.
+
+    It cuts the member's rows out of the environment's tensors, brings them to the agent's
+    device, calls the agent's life cycle and turns what goes wrong into a
+    :class:`~coterie.WorkerRaised` that names member, phase and timestep.
+
+    Args:
+        member: The member.
+        interface: Spaces, number of instances and device of the environment.
+        mode: ``"train"``, or ``"eval"``: act only.
+        deterministic: Whether to take the mean action.
+        debug: Whether to check that actions lie within their space.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        interface: Interface,
+        mode: Mode,
+        *,
+        deterministic: bool = False,
+        debug: bool = False,
+    ) -> None:
+        self.member = member
+        self.agent = member.agent
+        self.phase = "setup"
+        self.timestep: int | None = None
+        self._interface = interface
+        self._mode = mode
+        self._deterministic = deterministic
+        self._debug = debug
+        self._timesteps = 0
+        self._leaves = space_leaves(interface.action_space)
+        self._streams: GlobalStreams | None = None
+        self._observations: Any = None
+        self._states: Any = None
+        self._actions: Any = None
+
+    def setup(self) -> None:
+        """Get the agent ready: its memory, its mode, its random streams."""
+        with self._during("setup"):
+            if self.agent.uses_global_generators:
+                self._streams = GlobalStreams(self.member.seed, self.agent.device)
+                if self.member.streams is not None:
+                    self._streams.load_state_dict(self.member.streams)
+            with self._streams.active() if self._streams else nullcontext():
+                self.agent.setup(self.member.num_envs)
+                self.agent.enable_training_mode(self._mode == "train")
+
+    def begin(
+        self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
+    ) -> Any:
+        """Answer the first observations of a run with actions ``[n, ...]`` of the scope."""
+        self.timestep, self._timesteps = timestep, timesteps
+        with self._streams.active() if self._streams else nullcontext():
+            if cut and self._mode == "train":
+                with self._during("reset"):
+                    self.agent.episodes_cut()
+            return self._act(observations, states)
+
+    def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
+        """Record a step, learn, and answer the next observations with actions ``[n, ...]``."""
+        with self._streams.active() if self._streams else nullcontext():
+            self._learn(transition)
+            self.timestep = (self.timestep or 0) + 1
+            return self._act(observations, states)
+
+    def finish(self, transition: Transition) -> None:
+        """Record the last step of the run and learn."""
+        with self._streams.active() if self._streams else nullcontext():
+            self._learn(transition)
+
+    def metrics(self) -> dict[str, float]:
+        """Hand over the agent's scalars since the last call."""
+        with self._during("metrics"):
+            return dict(self.agent.metrics())
+
+    def snapshot(self) -> State:
+        """Return the full state of the member: agent and random streams."""
+        with self._during("state"):
+            return {
+                "agent": self.agent.state_dict(),
+                "streams": None if self._streams is None else self._streams.state_dict(),
+            }
+
+    def restore(self, state: State) -> None:
+        """Take over a state that :meth:`snapshot` returned."""
+        with self._during("state"):
+            self.agent.load_state_dict(state["agent"])
+            if self._streams is not None and state["streams"] is not None:
+                self._streams.load_state_dict(state["streams"])
+
+    def _learn(self, transition: Transition) -> None:
+        if self._mode == "eval":
+            return
+        at = {"timestep": self.timestep or 0, "timesteps": self._timesteps}
+        with self._during("record"):
+            self.agent.record_transition(self._own(transition), **at)
+        with self._during("post_interaction"):
+            self.agent.post_interaction(**at)
+
+    def _act(self, observations: Tree, states: Tree | None) -> Any:
+        at = {"timestep": self.timestep or 0, "timesteps": self._timesteps}
+        if self._mode == "train":
+            with self._during("pre_interaction"):
+                self.agent.pre_interaction(**at)
+        device, rows = self.agent.device, self.member.scope
+        self._observations = tree_rows(observations, rows, device)
+        self._states = None if states is None else tree_rows(states, rows, device)
+        with self._during("act"), torch.no_grad():
+            self._actions = self.agent.act(
+                self._observations,
+                states=self._states,
+                deterministic=self._deterministic,
+                **at,
+            )
+            self._check(self._actions)
+        return tree_map(lambda t: t.detach().to(self._interface.device), self._actions)
+
+    def _own(self, transition: Transition) -> Transition:
+        """Cut the member's rows out of a step; observations and actions are those it acted on."""
+        device, rows = self.agent.device, self.member.scope
+        cut = {
+            name: getattr(transition, name)[rows].to(device)
+            for name in ("rewards", "terminated", "truncated", "valid")
+        }
+        states = transition.next_states
+        return evolve(
+            transition,
+            observations=self._observations,
+            actions=self._actions,
+            states=self._states,
+            next_observations=tree_rows(transition.next_observations, rows, device),
+            next_states=None if states is None else tree_rows(states, rows, device),
+            infos=cut_infos(transition.infos, rows, self._interface.num_envs),
+            **cut,
+        )
+
+    def _check(self, actions: Any) -> None:
+        for leaf in self._leaves:
+            self._check_leaf(leaf_of(actions, leaf.path), leaf)
+
+    def _check_leaf(self, tensor: Any, leaf: Leaf) -> None:
+        shape = (self.member.num_envs, *leaf.shape)
+        if not isinstance(tensor, torch.Tensor) or tensor.shape != shape:
+            got = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+            raise ValueError(f"actions{leaf.label}: expected a tensor of shape {shape}, got {got}")
+        if tensor.dtype != leaf.dtype:
+            raise ValueError(f"actions{leaf.label}: expected {leaf.dtype}, got {tensor.dtype}")
+
+    @contextmanager
+    def _during(self, phase: str) -> Iterator[None]:
+        self.phase = phase
+        try:
+            yield
+        except CoterieError:
+            raise
+        except Exception as error:
+            raise member_raised(self.member, phase, self.timestep, error) from error
+
+
+def member_raised(
+    member: Member, phase: str, timestep: int | None, error: BaseException
+) -> WorkerRaised:
+    """Compose the error for an exception in a member's code."""
+    when = "" if timestep is None else f" at step {timestep}"
+    return WorkerRaised(
+        f"agent {member.index} ({member.name!r}) raised {type(error).__name__} in {phase}{when}: "
+        f"{error}",
+        agent_index=member.index,
+        agent_name=member.name,
+        phase=phase,
+        timestep=timestep,
+        remote_traceback="".join(traceback.format_exception(error)),
+    )
+
+
+def cut_infos(infos: Any, rows: slice, num_envs: int) -> dict[str, Any]:
+    """Cut infos to a scope: what has an entry per instance is sliced, the rest kept.
+
+    Tensors, arrays, lists and tuples of length ``num_envs`` hold an entry per instance.
+    """
+
+    def cut(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: cut(part) for key, part in value.items()}
+        if hasattr(value, "shape"):
+            return value[rows] if value.shape[:1] == (num_envs,) else value
+        if isinstance(value, list | tuple) and len(value) == num_envs:
+            return value[rows]
+        return value
+
+    return {key: cut(value) for key, value in infos.items()}
+
+
+def sampling_generator(member: Member) -> torch.Generator:
+    """Make the generator that draws actions for a failed member's scope (on the CPU)."""
+    return torch.Generator().manual_seed(derive_seed(member.seed, "failed", member.index))

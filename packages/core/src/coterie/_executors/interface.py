@@ -1,0 +1,113 @@
+"""The executor contract: the place where members live."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from .._agents.transition import Transition
+    from .._envs.interface import Interface
+    from .._trainers.cfg import TrainerCfg
+    from .._trainers.members import Member
+    from .._types import State, Tree
+
+Mode: TypeAlias = Literal["train", "eval"]
+
+
+class Executor(abc.ABC):
+    """Where members act and learn: this process, worker processes, one stacked network.
+
+    The loop calls ``open``, ``begin``, then ``advance`` for each timestep but the last, then
+    ``finish``. Everything that a member does between two environment steps happens in one call,
+    so an executor in other processes needs one round trip per step.
+
+    When a member's code fails, the executor raises a :class:`~coterie.WorkerError`, or, with
+    ``on_member_failure="continue"``, freezes the member: it sets ``member.status`` to
+    ``"failed"`` and ``member.failure`` to the error, and answers valid random actions for its
+    scope from then on. What the others do must not change by a bit.
+    """
+
+    @abc.abstractmethod
+    def open(
+        self, members: Sequence[Member], interface: Interface, mode: Mode, cfg: TrainerCfg
+    ) -> None:
+        """Start the place, if it is not running yet, and hand the members over.
+
+        Called at the start of each run. The members' agents hold what counts: an executor that
+        keeps copies brings them up to date.
+
+        Args:
+            members: The population, in order of scope.
+            interface: Spaces, number of instances and device of the environment.
+            mode: ``"train"``, or ``"eval"``: act only, learn nothing.
+            cfg: The trainer's configuration.
+        """
+
+    @abc.abstractmethod
+    def begin(
+        self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
+    ) -> Tree:
+        """Answer the first observations of a run.
+
+        Args:
+            observations: Tensors ``[num_envs, ...]``.
+            states: Privileged observations, or ``None``.
+            timestep: The first timestep.
+            timesteps: Where the count of timesteps ends.
+            cut: Whether the episodes of an earlier run were cut off by a reset.
+
+        Returns:
+            Actions ``[num_envs, ...]`` on the environment's device.
+        """
+
+    @abc.abstractmethod
+    def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Tree:
+        """Let every member record a step, learn, and answer the next observations.
+
+        Args:
+            transition: The step of the whole environment.
+            observations: What the next actions answer: where an episode ended, the first
+                observation of the next one.
+            states: Privileged observations that belong to ``observations``, or ``None``.
+
+        Returns:
+            Actions ``[num_envs, ...]`` on the environment's device.
+        """
+
+    @abc.abstractmethod
+    def finish(self, transition: Transition) -> None:
+        """Let every member record the last step of the run and learn; nothing is acted."""
+
+    @abc.abstractmethod
+    def metrics(self) -> list[Mapping[str, float]]:
+        """Hand over each member's scalars since the last call, in order of the members."""
+
+    @abc.abstractmethod
+    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
+        """Return the full state of members, by their index.
+
+        Args:
+            members: Those to ask; ``None``: all that have not failed.
+        """
+
+    @abc.abstractmethod
+    def restore(self, member: Member, state: State) -> None:
+        """Give a member a state that :meth:`snapshot` returned, between two timesteps."""
+
+    @abc.abstractmethod
+    def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
+        """Change settings of a member's agent, between two timesteps."""
+
+    def timings(self) -> Mapping[str, float]:
+        """Seconds since the start of the run that parts of the executor took, by name."""
+        return {}
+
+    @abc.abstractmethod
+    def close(self, deadline: float = 5.0) -> None:
+        """Give everything back. Afterwards no process, shared memory or descriptor is left.
+
+        Args:
+            deadline: Seconds after which force is used. Calling it again does nothing.
+        """

@@ -1,0 +1,43 @@
+"""The logger contract."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from attrs import frozen
+
+from .._config.structure import structure
+from .._runs.records import MetricRow, RunInfo, Summary
+
+
+@frozen(kw_only=True)
+class LoggerCfg:
+    """Settings of a logger that has none; the base of those that do."""
+
+
+class Logger(abc.ABC):
+    """A place that metrics are written to, for the length of one run.
+
+    Args:
+        run: The run that is logged.
+        cfg: An instance of :attr:`config_class`, a mapping of its fields, or ``None``.
+    """
+
+    config_class: ClassVar[type[Any]] = LoggerCfg
+    """attrs class of the settings."""
+
+    def __init__(self, run: RunInfo, cfg: Any = None) -> None:
+        self.run = run
+        self.cfg = structure(self.config_class, cfg, source=f"settings of {type(self).__name__}")
+
+    @abc.abstractmethod
+    def write(self, rows: Sequence[MetricRow]) -> None:
+        """Take new rows of metrics."""
+
+    def finish(self, summary: Summary) -> None:
+        """Take the results of the run; called before :meth:`close`."""
+
+    def close(self) -> None:
+        """Flush and give everything back. Calling it again does nothing."""

@@ -1,0 +1,1 @@
+"""Plugins: records, hook specifications, discovery and look-up by name."""

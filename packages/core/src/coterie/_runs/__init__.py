@@ -1,0 +1,1 @@
+"""Runs: what is counted, written and shown while members train."""

@@ -1,0 +1,139 @@
+"""Records of a run: what it is, what was measured, how it ended. Free of torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from attrs import field, frozen
+
+
+@frozen(kw_only=True)
+class MemberInfo:
+    """A member, as loggers and hooks see it.
+
+    Attributes:
+        index: Position in the population.
+        name: Name, unique in the population.
+        kind: Name of the algorithm.
+        seed: Seed.
+        scope: First instance and the one after the last.
+        device: Device of the agent.
+        settings: The agent's settings, as plain values.
+    """
+
+    index: int
+    name: str
+    kind: str
+    seed: int
+    scope: tuple[int, int]
+    device: str
+    settings: dict[str, Any]
+
+    @property
+    def num_envs(self) -> int:
+        """Number of instances in the scope."""
+        return self.scope[1] - self.scope[0]
+
+
+@frozen(kw_only=True)
+class RunInfo:
+    """One call of ``train()`` or ``eval()``.
+
+    Attributes:
+        mode: ``"train"`` or ``"eval"``.
+        trainer: Name of the trainer.
+        environment: Name of the environment.
+        num_envs: Number of instances.
+        first_timestep: Where the count of timesteps starts.
+        timesteps: Where it ends.
+        members: The population.
+        directory: Where it is written; ``None``: nowhere.
+    """
+
+    mode: Literal["train", "eval"]
+    trainer: str
+    environment: str
+    num_envs: int
+    first_timestep: int
+    timesteps: int
+    members: tuple[MemberInfo, ...]
+    directory: Path | None
+
+
+@frozen(kw_only=True)
+class MetricRow:
+    """One scalar of one member at one time.
+
+    Attributes:
+        timestep: Timesteps done.
+        env_steps: Environment steps of the member: timesteps × instances of its scope.
+        wall_time: Seconds since the run started.
+        member: Name of the member.
+        name: Name of the scalar: ``"episode/return"``, ``"loss/policy"`` …
+        value: The scalar.
+    """
+
+    timestep: int
+    env_steps: int
+    wall_time: float
+    member: str
+    name: str
+    value: float
+
+
+@frozen(kw_only=True)
+class MemberSummary:
+    """How a run ended for one member.
+
+    Attributes:
+        name: Name of the member.
+        kind: Name of the algorithm.
+        seed: Seed.
+        status: ``"trained"``, ``"evaluated"``, ``"failed"`` or ``"interrupted"``.
+        episodes: Number of episodes that ended.
+        mean_return: Mean return of the last 100 of them; ``None``: none ended.
+        mean_length: Their mean length.
+        env_steps: Environment steps of the member.
+        steps_per_second: Environment steps of the member per second of the run.
+        settings: Settings that are not the default.
+        failure: What happened to a failed member, in one line.
+    """
+
+    name: str
+    kind: str
+    seed: int
+    status: str
+    episodes: int
+    mean_return: float | None
+    mean_length: float | None
+    env_steps: int
+    steps_per_second: float
+    settings: dict[str, Any] = field(factory=dict)
+    failure: str | None = None
+
+
+@frozen(kw_only=True)
+class Summary:
+    """How a run ended: what ``train()`` and ``eval()`` return. Its text is a table.
+
+    Attributes:
+        mode: ``"train"`` or ``"eval"``.
+        timesteps: Timesteps that were done in this run.
+        wall_time: Seconds that they took.
+        members: A row per member.
+        time_shares: Fraction of the time per part: ``"environment"``, ``"members"``, ``"other"``.
+        directory: Where the run was written; ``None``: nowhere.
+    """
+
+    mode: str
+    timesteps: int
+    wall_time: float
+    members: tuple[MemberSummary, ...]
+    time_shares: dict[str, float] = field(factory=dict)
+    directory: Path | None = None
+
+    def __str__(self) -> str:
+        from .table import summary_table
+
+        return summary_table(self)

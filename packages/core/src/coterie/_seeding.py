@@ -1,0 +1,111 @@
+"""Random streams that depend on names and seeds only, never on who else draws."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def derive_seed(seed: int, *path: int | str) -> int:
+    """Derive the seed of a stream from a seed and the stream's name.
+
+    Args:
+        seed: Any integer, of a member or an environment.
+        path: What the stream is for, for example ``("env", 3)``.
+
+    Returns:
+        An integer from 0 to 2**63 - 1: the first 8 bytes of the SHA-256 digest of the arguments.
+    """
+    text = "/".join((str(int(seed)), *(str(part) for part in path)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+class GlobalStreams:
+    """The process-wide generators of torch, numpy and random, as a member sees them.
+
+    Agents that draw from the global generators would disturb each other. Each member has its
+    own copy of their states; :meth:`active` swaps it in for as long as the member's code runs.
+
+    Args:
+        seed: Seed that the three streams start from.
+        device: A CUDA device whose generator belongs to the member too.
+    """
+
+    def __init__(self, seed: int, device: torch.device | None = None) -> None:
+        self._cuda = device if device is not None and device.type == "cuda" else None
+        outside = self._capture()
+        torch.default_generator.manual_seed(derive_seed(seed, "torch"))
+        np.random.seed(derive_seed(seed, "numpy") % 2**32)
+        random.seed(derive_seed(seed, "random"))
+        if self._cuda is not None:
+            torch.cuda.default_generators[self._cuda.index or 0].manual_seed(
+                derive_seed(seed, "torch")
+            )
+        self._inside = self._capture()
+        self._apply(outside)
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Swap the member's streams in, and the caller's back afterwards."""
+        outside = self._capture()
+        self._apply(self._inside)
+        try:
+            yield
+        finally:
+            self._inside = self._capture()
+            self._apply(outside)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of the streams as tensors and plain values."""
+        kind, keys, position, has_gauss, gauss = self._inside["numpy"]
+        version, numbers, gauss_next = self._inside["random"]
+        return {
+            "torch": self._inside["torch"].clone(),
+            "cuda": None if self._cuda is None else self._inside["cuda"].clone(),
+            "numpy": [kind, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, gauss],
+            "random": [version, torch.tensor(numbers, dtype=torch.int64), gauss_next],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` returned."""
+        kind, keys, position, has_gauss, gauss = state["numpy"]
+        version, numbers, gauss_next = state["random"]
+        self._inside["torch"] = state["torch"].clone()
+        if self._cuda is not None and state["cuda"] is not None:
+            self._inside["cuda"] = state["cuda"].clone()
+        self._inside["numpy"] = (kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss)
+        self._inside["random"] = (version, tuple(numbers.tolist()), gauss_next)
+
+    def _capture(self) -> dict[str, Any]:
+        states = {
+            "torch": torch.get_rng_state(),
+            "numpy": np.random.get_state(),
+            "random": random.getstate(),
+        }
+        if self._cuda is not None:
+            states["cuda"] = torch.cuda.get_rng_state(self._cuda)
+        return states
+
+    def _apply(self, states: dict[str, Any]) -> None:
+        torch.set_rng_state(states["torch"])
+        np.random.set_state(states["numpy"])
+        random.setstate(states["random"])
+        if self._cuda is not None:
+            torch.cuda.set_rng_state(states["cuda"], self._cuda)
+
+
+@contextmanager
+def isolated_generators(seed: int) -> Iterator[None]:
+    """Seed torch, numpy and random for a block of code, and put them back afterwards.
+
+    Args:
+        seed: What the block's draws start from, for example while a network is initialised.
+    """
+    with GlobalStreams(seed).active():
+        yield

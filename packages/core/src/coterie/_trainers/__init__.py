@@ -1,0 +1,1 @@
+"""Trainers: the loop, and who drives it."""

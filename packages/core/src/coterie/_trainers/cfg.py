@@ -1,0 +1,42 @@
+"""Configuration of trainers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+from .._config.validators import at_least
+
+
+@frozen(kw_only=True)
+class TrainerCfg:
+    """What every trainer can be told.
+
+    Attributes:
+        timesteps: Number of timesteps to train or evaluate for; each steps every instance once.
+        headless: Whether to leave out rendering.
+        render_interval: Timesteps between two renderings, unless headless.
+        disable_progressbar: Whether to hide the progress bar; ``None``: where there is no TTY.
+        close_environment_at_exit: Whether to close the environment when the program ends.
+        environment_info: Key of the infos whose scalars are logged per member.
+        stochastic_evaluation: Whether evaluation draws actions instead of taking the mean one.
+        on_member_failure: ``"raise"``: save what the others learned, then raise.
+            ``"continue"``: the failed member's scope gets random valid actions, the others
+            train on.
+        metrics_interval: Timesteps between two rows of metrics.
+        non_finite: What a NaN or an infinity in observations or rewards leads to.
+        debug: Whether to make checks that cost time: actions within their space.
+    """
+
+    timesteps: int = field(default=100_000, validator=at_least(1))
+    headless: bool = False
+    render_interval: int = field(default=1, validator=at_least(1))
+    disable_progressbar: bool | None = False
+    close_environment_at_exit: bool = True
+    environment_info: str = "episode"
+    stochastic_evaluation: bool = False
+    on_member_failure: Literal["raise", "continue"] = "raise"
+    metrics_interval: int = field(default=500, validator=at_least(1))
+    non_finite: Literal["raise", "warn", "ignore"] = "raise"
+    debug: bool = False
