@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from ._registry.hookspecs import CoterieSpecs, hookimpl, hookspec
+from ._registry.hookspecs import API_VERSION, CoterieSpecs, hookimpl, hookspec
+from ._registry.manager import register
 from ._registry.records import AgentPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
-
-API_VERSION = 1
-"""Version of the plugin interface. A plugin module may set ``coterie_api_version`` to the one
-that it was written for; another number keeps it from being loaded, with a clear reason."""
 
 __all__ = [
     "API_VERSION",
@@ -18,4 +15,5 @@ __all__ = [
     "TrainerPlugin",
     "hookimpl",
     "hookspec",
+    "register",
 ]

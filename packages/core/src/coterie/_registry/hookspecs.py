@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from .._errors import WorkerError
     from .._runs.records import MetricRow, RunInfo, Summary
 
+API_VERSION = 1
+"""Version of the plugin interface. A plugin module may set ``coterie_api_version`` to the one
+that it was written for; another number keeps it from being loaded, with a clear reason."""
+
 hookspec = pluggy.HookspecMarker("coterie")
 hookimpl = pluggy.HookimplMarker("coterie")
 

@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 from attrs import field, frozen
+from attrs.validators import instance_of, is_callable
 
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 
@@ -17,6 +19,19 @@ def _valid_name(instance: Any, attribute: Any, value: Any) -> None:
             f"a plugin's name must be lower-case letters, digits, '.', '-' and '_', and start "
             f"with a letter; got {value!r}"
         )
+
+
+def _settings_class(instance: Any, attribute: Any, value: Any) -> None:
+    if not (isinstance(value, type) and attrs.has(value)):
+        raise TypeError(f"{attribute.name} must be an attrs class, got {value!r}")
+
+
+def _trainer_settings(instance: Any, attribute: Any, value: Any) -> None:
+    from .._trainers.cfg import TrainerCfg
+
+    _settings_class(instance, attribute, value)
+    if not issubclass(value, TrainerCfg):
+        raise TypeError(f"{attribute.name} must be a subclass of TrainerCfg, got {value!r}")
 
 
 @frozen(kw_only=True)
@@ -31,9 +46,9 @@ class TrainerPlugin:
     """
 
     name: str = field(validator=_valid_name)
-    summary: str
-    config: type[Any]
-    loader: Callable[[], type[Any]]
+    summary: str = field(validator=instance_of(str))
+    config: type[Any] = field(validator=_trainer_settings)
+    loader: Callable[[], type[Any]] = field(validator=is_callable())
 
 
 @frozen(kw_only=True)
@@ -48,9 +63,9 @@ class AgentPlugin:
     """
 
     name: str = field(validator=_valid_name)
-    summary: str
-    config: type[Any]
-    loader: Callable[[], type[Any]]
+    summary: str = field(validator=instance_of(str))
+    config: type[Any] = field(validator=_settings_class)
+    loader: Callable[[], type[Any]] = field(validator=is_callable())
 
 
 def _recognises_nothing(env: Any) -> bool:
@@ -70,9 +85,9 @@ class EnvPlugin:
     """
 
     name: str = field(validator=_valid_name)
-    summary: str
-    loader: Callable[[], type[Any]]
-    recognises: Callable[[Any], bool] = _recognises_nothing
+    summary: str = field(validator=instance_of(str))
+    loader: Callable[[], type[Any]] = field(validator=is_callable())
+    recognises: Callable[[Any], bool] = field(default=_recognises_nothing, validator=is_callable())
 
 
 @frozen(kw_only=True)
@@ -87,6 +102,6 @@ class LoggerPlugin:
     """
 
     name: str = field(validator=_valid_name)
-    summary: str
-    config: type[Any]
-    loader: Callable[[], type[Any]]
+    summary: str = field(validator=instance_of(str))
+    config: type[Any] = field(validator=_settings_class)
+    loader: Callable[[], type[Any]] = field(validator=is_callable())
