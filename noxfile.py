@@ -1,0 +1,182 @@
+"""Every check of the workspace, each from a bare clone: ``nox -l`` lists them.
+
+Sessions install with ``constraints.txt`` and run with the Python that runs nox. What stands after
+``--`` goes to the tool that the session runs, for example ``nox -s tests -- packages/core -k gae``.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ("lint", "types", "tests")
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ROOT / "constraints.txt"
+DEMO = ("coterie", "train", "--experiment", "examples/demo.toml")
+EXAMPLE_PLUGIN = Path("examples/plugin")
+FOLDERS = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("packages/*/pyproject.toml"))
+PROJECTS = {path: nox.project.load_toml(path / "pyproject.toml")["project"] for path in FOLDERS}
+FOLDER_OF = {project["name"]: folder for folder, project in PROJECTS.items()}
+SOURCES = [str(folder / "src") for folder in FOLDERS if (ROOT / folder / "src").exists()]
+
+
+def install(session: nox.Session, *what: str | Path, constraints: tuple[Path, ...] = ()) -> None:
+    """Install requirements; the constraints hold for whatever pip does in the session."""
+    files = (CONSTRAINTS, *constraints)
+    session.env["PIP_CONSTRAINT"] = " ".join(file.as_uri() for file in files)
+    session.install(*map(str, what))
+
+
+def install_workspace(session: nox.Session, *more: str, constraints: tuple[Path, ...] = ()) -> None:
+    """Install every package in editable mode, core with its extras, and ``more``."""
+    extras = {"coterie-core": "[plot,tensorboard]"}
+    editable = [f"-e{folder}{extras.get(name, '')}" for name, folder in FOLDER_OF.items()]
+    install(session, *editable, *more, constraints=constraints)
+
+
+def group(name: str) -> tuple[str, ...]:
+    """Read a group of tools from the root ``pyproject.toml``."""
+    return nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), name)
+
+
+def siblings(name: str) -> set[str]:
+    """Find the distributions of the workspace that ``name`` declares, and those they declare."""
+    wanted = (Requirement(text).name for text in PROJECTS[FOLDER_OF[name]]["dependencies"])
+    direct = {other for other in wanted if other in FOLDER_OF}
+    return direct.union(*map(siblings, direct))
+
+
+def lowest(projects: dict[Path, dict]) -> list[str]:
+    """Pin each dependency to its lower bound, but for torch and the workspace's own."""
+    pins = set()
+    for project in projects.values():
+        extras = project.get("optional-dependencies", {}).values()
+        for text in (*project["dependencies"], *(text for extra in extras for text in extra)):
+            requirement = Requirement(text)
+            bounds = [s.version for s in requirement.specifier if s.operator == ">="]
+            if requirement.name not in (*FOLDER_OF, "torch"):
+                pins.add(f"{requirement.name}=={bounds[0]}")
+    return sorted(pins)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Train four agents at once on CartPole, with a table and a picture at the end."""
+    install_workspace(session)
+    session.run(*DEMO, *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install(session, *group("lint"))
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of every package, strictly."""
+    install_workspace(session, *group("types"))
+    session.run("mypy", *(session.posargs or SOURCES))
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run all tests, or a package's: nox -s tests -- packages/core."""
+    install_workspace(session, *group("test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+@nox.parametrize("name", [nox.param(name, id=name) for name in FOLDER_OF])
+def alone(session: nox.Session, name: str) -> None:
+    """Test a distribution's wheel where only it and what it declares is installed."""
+    folder, declared = FOLDER_OF[name], sorted(siblings(name))
+    wheels = Path(session.create_tmp()).resolve() / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    build = [str(FOLDER_OF[other]) for other in (name, *declared)]
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), *build)
+    install(session, *wheels.glob("*.whl"))
+    session.run("python", "-m", "pip", "check")
+    session.run("python", "-I", "tests/installed.py", name, *declared)
+    if (ROOT / folder / "tests").exists():
+        install(session, *group("test"))
+        session.run("pytest", str(folder / "tests"), *session.posargs)
+
+
+@nox.session
+def together(session: nox.Session) -> None:
+    """Run core's tests with every package and a third party's plugin installed."""
+    install_workspace(session, f"-e{EXAMPLE_PLUGIN}", *group("test"))
+    session.run("pytest", "packages/core", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def minimums(session: nox.Session) -> None:
+    """Run the packages' tests with the lowest allowed versions of what they depend on."""
+    pins = Path(session.create_tmp()).resolve() / "minimums.txt"
+    pins.write_text("\n".join(lowest(PROJECTS)) + "\n", encoding="utf-8")
+    install_workspace(session, *group("test"), constraints=(pins,))
+    session.run("pytest", *(session.posargs or ["packages"]))
+
+
+@nox.session
+def plugin(session: nox.Session) -> None:
+    """Install the example of a third party's plugin, test it, and train with it by name."""
+    install_workspace(session, f"-e{EXAMPLE_PLUGIN}", *group("test"))
+    session.run("pytest", str(EXAMPLE_PLUGIN), *session.posargs)
+    session.run("coterie", "plugins")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run all tests and report the lines and branches that none of them reaches."""
+    install_workspace(session, *group("test"), *group("coverage"))
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine")
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation, without a warning, and run its examples."""
+    install_workspace(session, "-rdocs/requirements.txt", *group("test"))
+    session.run("sphinx-build", "-W", "--keep-going", "-E", "-q", "docs", "docs/_build/html")
+    pages = ["docs", "README.md", *(str(folder / "README.md") for folder in FOLDERS)]
+    examples = ("-p", "examples_in_pages", "--timeout=300")
+    session.run("pytest", *examples, *pages, *session.posargs, env={"PYTHONPATH": "docs"})
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build the wheels and source distributions of all packages into dist/, and check them."""
+    install(session, *group("build"))
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    for folder in FOLDERS:
+        session.run("python", "-m", "build", "--outdir", "dist", str(folder))
+    session.run("twine", "check", "--strict", *map(str, sorted(ROOT.glob("dist/*"))))
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the measurements: all, or those named after ``--``."""
+    install_workspace(session, *group("bench"))
+    for script in session.posargs or sorted(map(str, Path("benchmarks").glob("[!_]*.py"))):
+        session.run("python", script)
+
+
+@nox.session
+def changelog(session: nox.Session) -> None:
+    """Show what the fragments make of the changelog; write it with -- --yes."""
+    install(session, *group("changelog"))
+    version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
+    session.run("towncrier", "build", "--version", version, *(session.posargs or ["--draft"]))
