@@ -39,11 +39,14 @@ if TYPE_CHECKING:
     )
     from ._executors.driver import MemberDriver
     from ._executors.interface import Executor
+    from ._executors.local import LocalExecutor
+    from ._executors.substitute import RandomActor
     from ._experiment.build import build_experiment, run_experiment
     from ._experiment.files import load_experiment
     from ._experiment.spec import EnvironmentSpec, Experiment, MemberSpec, TrainerSpec
     from ._factory import make_agent, make_env, make_trainer, wrap_env
-    from ._loggers.interface import Logger, LoggerCfg
+    from ._loggers.cfg import LoggerCfg
+    from ._loggers.interface import Logger
     from ._runs.records import MemberInfo, MemberSummary, MetricRow, RunInfo, Summary
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
     from ._trainers.base import Trainer
@@ -81,11 +84,14 @@ _HOMES = {
     ),
     "_executors.driver": ("MemberDriver",),
     "_executors.interface": ("Executor",),
+    "_executors.local": ("LocalExecutor",),
+    "_executors.substitute": ("RandomActor",),
     "_experiment.build": ("build_experiment", "run_experiment"),
     "_experiment.files": ("load_experiment",),
     "_experiment.spec": ("EnvironmentSpec", "Experiment", "MemberSpec", "TrainerSpec"),
     "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
-    "_loggers.interface": ("Logger", "LoggerCfg"),
+    "_loggers.cfg": ("LoggerCfg",),
+    "_loggers.interface": ("Logger",),
     "_runs.records": ("MemberInfo", "MemberSummary", "MetricRow", "RunInfo", "Summary"),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
     "_trainers.base": ("Trainer",),
@@ -132,6 +138,7 @@ __all__ = [
     "Experiment",
     "GlobalStreams",
     "Interface",
+    "LocalExecutor",
     "Logger",
     "LoggerCfg",
     "Member",
@@ -142,6 +149,7 @@ __all__ = [
     "MetricRow",
     "PluginError",
     "PluginNotFound",
+    "RandomActor",
     "RunInfo",
     "SequentialTrainer",
     "SharedMemoryError",

@@ -10,6 +10,7 @@ from attrs import frozen
 from gymnasium import spaces
 
 from ._errors import ConfigError
+from ._trees import tree_leaves, tree_map
 from ._types import Tree
 
 
@@ -33,9 +34,7 @@ class Leaf:
         return ".".join(str(part) for part in self.path)
 
 
-def space_leaves(
-    space: spaces.Space[Any], path: tuple[str | int, ...] = ()
-) -> tuple[Leaf, ...]:
+def space_leaves(space: spaces.Space[Any], path: tuple[str | int, ...] = ()) -> tuple[Leaf, ...]:
     """List the tensors that a value of ``space`` consists of.
 
     Box and MultiBinary keep their shape and dtype, Discrete is an int64 scalar, MultiDiscrete
@@ -171,6 +170,21 @@ def _sample_box(space: spaces.Box, count: int, generator: torch.Generator) -> to
     values = values.floor() if integer else values
     dtype = torch.from_numpy(np.empty(0, dtype=space.dtype)).dtype
     return values.clamp(low, high).to(dtype)
+
+
+def check_contained(space: spaces.Space[Any], actions: Tree) -> None:
+    """Check that each of a batch of actions lies in ``space``; this takes time.
+
+    Raises:
+        ValueError: One does not; the message names the instance.
+    """
+    count = next(iter(tree_leaves(actions))).shape[0]
+    for row in range(count):
+        value = tree_map(lambda tensor: tensor[row].cpu().numpy(), actions)  # noqa: B023
+        if isinstance(space, spaces.Discrete):
+            value = np.int64(value)
+        if not space.contains(value):
+            raise ValueError(f"the action {value} of instance {row} is not in {space}")
 
 
 def describe_mismatch(agent: spaces.Space[Any] | None, env: spaces.Space[Any] | None) -> str | None:

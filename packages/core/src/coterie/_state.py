@@ -54,8 +54,12 @@ def flatten_state(state: Any) -> tuple[Any, dict[str, torch.Tensor]]:
         if isinstance(value, Mapping):
             wrong = [key for key in value if not isinstance(key, str) or key.startswith("$")]
             if wrong:
-                raise TypeError(f"{path or 'state'}: keys must be str without '$', got {wrong[0]!r}")
-            return {key: walk(part, f"{path}/{key}" if path else key) for key, part in value.items()}
+                raise TypeError(
+                    f"{path or 'state'}: keys must be str without '$', got {wrong[0]!r}"
+                )
+            return {
+                key: walk(part, f"{path}/{key}" if path else key) for key, part in value.items()
+            }
         if isinstance(value, list | tuple):
             return [walk(part, f"{path}/{index}") for index, part in enumerate(value)]
         if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import torch
 from attrs import field, frozen
 
@@ -45,5 +44,3 @@ class Transition:
     def done(self) -> torch.Tensor:
         """bool ``[n]``: the episode ended, one way or the other."""
         return self.terminated | self.truncated
-
-

@@ -93,9 +93,7 @@ class VectorEnv(abc.ABC):
         """
 
     @abc.abstractmethod
-    def step(
-        self, actions: Tree
-    ) -> tuple[Tree, torch.Tensor, torch.Tensor, torch.Tensor, Infos]:
+    def step(self, actions: Tree) -> tuple[Tree, torch.Tensor, torch.Tensor, torch.Tensor, Infos]:
         """Do one step in every instance.
 
         Args:

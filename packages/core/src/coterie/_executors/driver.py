@@ -13,7 +13,7 @@ from attrs import evolve
 from .._agents.transition import Transition
 from .._errors import CoterieError, WorkerRaised
 from .._seeding import GlobalStreams, derive_seed
-from .._spaces import Leaf, leaf_of, space_leaves
+from .._spaces import Leaf, check_contained, leaf_of, space_leaves
 from .._trees import tree_map, tree_rows
 
 if TYPE_CHECKING:
@@ -54,10 +54,11 @@ class MemberDriver:
         self._interface = interface
         self._mode = mode
         self._deterministic = deterministic
-        self._debug = debug
+        self._space = interface.action_space if debug else None
         self._timesteps = 0
         self._leaves = space_leaves(interface.action_space)
         self._streams: GlobalStreams | None = None
+        self._generator_state = self.agent.generator.get_state()
         self._observations: Any = None
         self._states: Any = None
         self._actions: Any = None
@@ -65,13 +66,22 @@ class MemberDriver:
     def setup(self) -> None:
         """Get the agent ready: its memory, its mode, its random streams."""
         with self._during("setup"):
+            if self._mode == "eval":
+                self._generator_state = self.agent.generator.get_state()
+                self.agent.generator.manual_seed(derive_seed(self.member.seed, "eval"))
             if self.agent.uses_global_generators:
-                self._streams = GlobalStreams(self.member.seed, self.agent.device)
-                if self.member.streams is not None:
-                    self._streams.load_state_dict(self.member.streams)
+                self._streams = self._open_streams()
             with self._streams.active() if self._streams else nullcontext():
                 self.agent.setup(self.member.num_envs)
                 self.agent.enable_training_mode(self._mode == "train")
+
+    def leave(self) -> None:
+        """End a run: keep the random streams with the member, undo what evaluation changed."""
+        if self._mode == "eval":
+            self.agent.generator.set_state(self._generator_state)
+            self.agent.enable_training_mode(True)
+        elif self._streams is not None:
+            self.member.streams = self._streams.state_dict()
 
     def begin(
         self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
@@ -115,6 +125,14 @@ class MemberDriver:
             self.agent.load_state_dict(state["agent"])
             if self._streams is not None and state["streams"] is not None:
                 self._streams.load_state_dict(state["streams"])
+
+    def _open_streams(self) -> GlobalStreams:
+        if self._mode == "eval":
+            return GlobalStreams(derive_seed(self.member.seed, "eval"), self.agent.device)
+        streams = GlobalStreams(self.member.seed, self.agent.device)
+        if self.member.streams is not None:
+            streams.load_state_dict(self.member.streams)
+        return streams
 
     def _learn(self, transition: Transition) -> None:
         if self._mode == "eval":
@@ -165,6 +183,8 @@ class MemberDriver:
     def _check(self, actions: Any) -> None:
         for leaf in self._leaves:
             self._check_leaf(leaf_of(actions, leaf.path), leaf)
+        if self._space is not None:
+            check_contained(self._space, actions)
 
     def _check_leaf(self, tensor: Any, leaf: Leaf) -> None:
         shape = (self.member.num_envs, *leaf.shape)
@@ -217,8 +237,3 @@ def cut_infos(infos: Any, rows: slice, num_envs: int) -> dict[str, Any]:
         return value
 
     return {key: cut(value) for key, value in infos.items()}
-
-
-def sampling_generator(member: Member) -> torch.Generator:
-    """Make the generator that draws actions for a failed member's scope (on the CPU)."""
-    return torch.Generator().manual_seed(derive_seed(member.seed, "failed", member.index))

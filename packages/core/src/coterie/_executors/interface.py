@@ -100,6 +100,22 @@ class Executor(abc.ABC):
     def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
         """Change settings of a member's agent, between two timesteps."""
 
+    def settle(self, members: Sequence[Member]) -> None:
+        """Bring what a run changed home, into the members' own agents, when the run has ended.
+
+        Called after a failure too, for what the healthy members learned; then comes ``close``.
+        An executor that works on the callers' objects has little to do here. Failed members are
+        left as they are.
+
+        Args:
+            members: The population, as it was given to :meth:`open` for training.
+        """
+        states = self.snapshot([member for member in members if member.status == "active"])
+        for member in members:
+            if member.index in states:
+                member.agent.load_state_dict(states[member.index]["agent"])
+                member.streams = states[member.index]["streams"]
+
     def timings(self) -> Mapping[str, float]:
         """Seconds since the start of the run that parts of the executor took, by name."""
         return {}

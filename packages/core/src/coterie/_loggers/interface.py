@@ -6,15 +6,9 @@ import abc
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from attrs import frozen
-
 from .._config.structure import structure
 from .._runs.records import MetricRow, RunInfo, Summary
-
-
-@frozen(kw_only=True)
-class LoggerCfg:
-    """Settings of a logger that has none; the base of those that do."""
+from .cfg import LoggerCfg
 
 
 class Logger(abc.ABC):

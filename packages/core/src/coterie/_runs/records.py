@@ -67,7 +67,7 @@ class MetricRow:
 
     Attributes:
         timestep: Timesteps done.
-        env_steps: Environment steps of the member: timesteps × instances of its scope.
+        env_steps: Environment steps of the member: timesteps times the instances of its scope.
         wall_time: Seconds since the run started.
         member: Name of the member.
         name: Name of the scalar: ``"episode/return"``, ``"loss/policy"`` …

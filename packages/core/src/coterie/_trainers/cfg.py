@@ -24,7 +24,8 @@ class TrainerCfg:
         on_member_failure: ``"raise"``: save what the others learned, then raise.
             ``"continue"``: the failed member's scope gets random valid actions, the others
             train on.
-        metrics_interval: Timesteps between two rows of metrics.
+        metrics_interval: Timesteps between two rows of metrics; ``None``: a 200th of
+            ``timesteps``.
         non_finite: What a NaN or an infinity in observations or rewards leads to.
         debug: Whether to make checks that cost time: actions within their space.
     """
@@ -37,6 +38,6 @@ class TrainerCfg:
     environment_info: str = "episode"
     stochastic_evaluation: bool = False
     on_member_failure: Literal["raise", "continue"] = "raise"
-    metrics_interval: int = field(default=500, validator=at_least(1))
+    metrics_interval: int | None = field(default=None, validator=at_least(1))
     non_finite: Literal["raise", "warn", "ignore"] = "raise"
     debug: bool = False

@@ -1,0 +1,152 @@
+"""The edge between the loop and the environment: autoreset, aliasing, seeds, checks.
+
+An environment may reset an instance in the step that ends its episode, in the next one, or not
+at all; whichever it is, what comes out of :meth:`Boundary.step` is the same: a transition that
+ends in the true final observation, and the observation that the next action answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+import torch
+from gymnasium.vector import AutoresetMode
+
+from .._agents.transition import Transition
+from .._errors import EnvContractError
+from .._trees import tree_map, tree_where
+from .._types import Infos, Tree
+from .checks import Checks, NonFinite
+from .interface import VectorEnv
+
+_last_user: WeakKeyDictionary[VectorEnv, ref[Boundary]] = WeakKeyDictionary()
+
+
+class Boundary:
+    """Steps an environment and keeps what the next transition starts from.
+
+    Args:
+        env: The environment.
+        non_finite: What a NaN or an infinity in what it returns leads to.
+        debug: Whether to make checks that cost time.
+    """
+
+    def __init__(self, env: VectorEnv, non_finite: NonFinite, debug: bool = False) -> None:
+        self.env = env
+        self.observations: Any = None
+        self.states: Any = None
+        self._checks = Checks(env, non_finite, debug)
+        self._every = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
+        self._resetting = ~self._every
+        self._all_valid = env.autoreset_mode is not AutoresetMode.NEXT_STEP
+
+    @property
+    def live(self) -> bool:
+        """Whether stepping can go on where this object left the environment."""
+        user = _last_user.get(self.env)
+        return self.observations is not None and user is not None and user() is self
+
+    def reset(self, seed: int | Sequence[int] | None) -> None:
+        """Start new episodes in all instances.
+
+        Args:
+            seed: As in :meth:`VectorEnv.reset`.
+        """
+        observations, _ = self.env.reset(seed=seed)
+        self._checks.observations(observations, None)
+        self._resetting = ~self._every
+        self._keep(observations, None)
+        self.claim()
+
+    def claim(self) -> None:
+        """Note that the environment is where this object left it."""
+        _last_user[self.env] = ref(self)
+
+    def step(self, actions: Tree, timestep: int) -> Transition:
+        """Step all instances.
+
+        Afterwards :attr:`observations` and :attr:`states` are what the next actions answer.
+
+        Args:
+            actions: Actions ``[N, ...]`` on the environment's device.
+            timestep: Timestep from 0, for messages.
+
+        Returns:
+            The step of the whole environment.
+
+        Raises:
+            EnvContractError: The environment returned something else than it promised.
+        """
+        before, states_before = self.observations, self.states
+        observations, rewards, terminated, truncated, infos = self.env.step(actions)
+        self._checks.observations(observations, timestep)
+        self._checks.outcome(rewards, terminated, truncated, timestep)
+        if self.env.reuses_buffers:
+            rewards, terminated, truncated = rewards.clone(), terminated.clone(), truncated.clone()
+        done = terminated | truncated
+        valid = self._every if self._all_valid else ~self._resetting
+        self._keep(observations, timestep)
+        ended, ended_states = self._ends(done, truncated, infos, timestep)
+        return Transition(
+            observations=before,
+            actions=actions,
+            rewards=rewards,
+            next_observations=ended,
+            terminated=terminated,
+            truncated=truncated,
+            valid=valid,
+            all_valid=self._all_valid,
+            states=states_before,
+            next_states=ended_states,
+            infos=infos,
+        )
+
+    def _keep(self, observations: Tree, timestep: int | None) -> None:
+        states = self.env.state() if self.env.state_space is not None else None
+        if states is not None:
+            self._checks.states(states, timestep)
+        elif self.env.state_space is not None:
+            raise EnvContractError(f"{self.env.name} has a state space, but state() gave None")
+        if self.env.reuses_buffers:
+            observations = tree_map(torch.clone, observations)
+            states = None if states is None else tree_map(torch.clone, states)
+        self.observations, self.states = observations, states
+
+    def _ends(
+        self, done: torch.Tensor, truncated: torch.Tensor, infos: Infos, timestep: int
+    ) -> tuple[Any, Any]:
+        """Find where the step ended, and let instances that wait for it start anew."""
+        mode = self.env.autoreset_mode
+        if mode is AutoresetMode.SAME_STEP:
+            return self._same_step(done, truncated, infos, timestep)
+        ended = self.observations, self.states
+        if mode is AutoresetMode.NEXT_STEP:
+            self._resetting = done
+        elif bool(done.any()):
+            observations, _ = self.env.reset(options={"reset_mask": done})
+            self._checks.observations(observations, timestep)
+            self._keep(observations, timestep)
+        return ended
+
+    def _same_step(
+        self, done: torch.Tensor, truncated: torch.Tensor, infos: Infos, timestep: int
+    ) -> tuple[Any, Any]:
+        on_cpu = done.device.type == "cpu"
+        if on_cpu and not bool(done.any()):
+            return self.observations, self.states
+        final = infos.get("final_obs")
+        if final is None:
+            if bool(truncated.any()):
+                raise EnvContractError(
+                    f"{self.env.name}, at step {timestep}: an episode was truncated, but "
+                    'infos["final_obs"] is missing; a same-step environment must tell where '
+                    "its episodes ended"
+                )
+            return self.observations, self.states
+        ended = tree_where(done, final, self.observations)
+        final_state = infos.get("final_state")
+        if self.states is None or final_state is None:
+            return ended, self.states
+        return ended, tree_where(done, final_state, self.states)

@@ -1,0 +1,106 @@
+"""What an environment returns is held against its spaces at every step."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal, TypeAlias
+
+import torch
+
+from .._errors import EnvContractError
+from .._spaces import Leaf, leaf_of, space_leaves
+from .interface import VectorEnv
+
+NonFinite: TypeAlias = Literal["raise", "warn", "ignore"]
+
+
+class Checks:
+    """Holds what an environment returns against what its spaces promise.
+
+    Shapes, dtypes and devices are compared at every step, which takes microseconds. NaN and
+    infinity are looked for through a sum; on an accelerator that would stall it, so there it is
+    done with ``debug`` only.
+
+    Args:
+        env: The environment.
+        non_finite: What a NaN or an infinity leads to.
+        debug: Whether to look for them on an accelerator too.
+    """
+
+    def __init__(self, env: VectorEnv, non_finite: NonFinite, debug: bool = False) -> None:
+        self._env = env
+        self._leaves = space_leaves(env.observation_space)
+        self._state_leaves = space_leaves(env.state_space) if env.state_space is not None else ()
+        self._device = env.device
+        self._non_finite = non_finite
+        self._scan = non_finite != "ignore" and (env.device.type == "cpu" or debug)
+
+    def observations(self, tree: Any, timestep: int | None) -> None:
+        """Check observations ``[N, ...]``.
+
+        Raises:
+            EnvContractError: A shape, dtype, device or value is wrong.
+        """
+        self._tree("observations", tree, self._leaves, timestep)
+
+    def states(self, tree: Any, timestep: int | None) -> None:
+        """Check privileged observations ``[N, ...]``.
+
+        Raises:
+            EnvContractError: A shape, dtype, device or value is wrong.
+        """
+        if self._state_leaves:
+            self._tree("state", tree, self._state_leaves, timestep)
+
+    def outcome(self, rewards: Any, terminated: Any, truncated: Any, timestep: int) -> None:
+        """Check rewards (float32 ``[N]``) and the two flags (bool ``[N]``).
+
+        Raises:
+            EnvContractError: A shape, dtype, device or value is wrong.
+        """
+        self._tensor("rewards", rewards, (), torch.float32, timestep)
+        self._tensor("terminated", terminated, (), torch.bool, timestep)
+        self._tensor("truncated", truncated, (), torch.bool, timestep)
+
+    def _tree(self, name: str, tree: Any, leaves: tuple[Leaf, ...], timestep: int | None) -> None:
+        for leaf in leaves:
+            try:
+                tensor = leaf_of(tree, leaf.path)
+            except (KeyError, IndexError, TypeError):
+                self._fail(f"{name}.{leaf.label}: expected by the space, but missing", timestep)
+            place = f"{name}.{leaf.label}" if leaf.path else name
+            self._tensor(place, tensor, leaf.shape, leaf.dtype, timestep)
+
+    def _tensor(
+        self, name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype, at: int | None
+    ) -> None:
+        if not isinstance(tensor, torch.Tensor):
+            self._fail(f"{name}: expected a tensor, got {type(tensor).__name__}", at)
+        whole = (self._env.num_envs, *shape)
+        if tensor.shape != whole or tensor.dtype != dtype or tensor.device != self._device:
+            self._fail(
+                f"{name}: expected {whole} {_short(dtype)} on {self._device}, "
+                f"got {tuple(tensor.shape)} {_short(tensor.dtype)} on {tensor.device}",
+                at,
+            )
+        if self._scan and dtype.is_floating_point and not torch.isfinite(tensor.sum()):
+            self._scan_all(name, tensor, at)
+
+    def _scan_all(self, name: str, tensor: torch.Tensor, timestep: int | None) -> None:
+        bad = ~torch.isfinite(tensor).reshape(tensor.shape[0], -1).all(1)
+        instances = bad.nonzero().flatten().tolist()
+        if not instances:  # finite values whose sum overflowed
+            return
+        shown = ", ".join(map(str, instances[:8])) + (" …" if len(instances) > 8 else "")
+        message = f"{name}: NaN or infinity in instances {shown}"
+        if self._non_finite == "raise":
+            self._fail(f'{message} (allow it with non_finite="warn" or "ignore")', timestep)
+        warnings.warn(f"{self._env.name}, step {timestep}: {message}", stacklevel=2)
+
+    def _fail(self, message: str, timestep: int | None) -> Any:
+        when = "at reset" if timestep is None else f"at step {timestep}"
+        raise EnvContractError(f"{self._env.name}, {when}: {message}")
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

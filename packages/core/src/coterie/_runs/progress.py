@@ -1,0 +1,63 @@
+"""The line that shows how far the members are."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from .records import RunInfo
+
+_REFRESH_SECONDS = 0.5
+
+
+class Progress:
+    """A tqdm bar on stderr: timesteps, and each member's mean return.
+
+    Args:
+        run: The run that is shown.
+        disable: Whether to hide it; ``None``: where stderr is no terminal.
+    """
+
+    def __init__(self, run: RunInfo, disable: bool | None) -> None:
+        self._names = [member.name for member in run.members]
+        self._bar = tqdm(
+            total=run.timesteps - run.first_timestep,
+            desc=run.mode,
+            unit="step",
+            disable=disable,
+            file=sys.stderr,
+            dynamic_ncols=True,
+            mininterval=_REFRESH_SECONDS,
+        )
+        self._next = 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether the returns should be shown anew."""
+        return not self._bar.disable and time.monotonic() >= self._next
+
+    def step(self) -> None:
+        """Count one timestep."""
+        self._bar.update()
+
+    def show(self, returns: Sequence[float | None], failed: Sequence[bool]) -> None:
+        """Show each member's mean return (``None``: no episode ended yet)."""
+        parts = [
+            f"{name} {_value(value, bad)}"
+            for name, value, bad in zip(self._names, returns, failed, strict=True)
+        ]
+        self._bar.set_postfix_str("  ".join(parts), refresh=False)
+        self._next = time.monotonic() + _REFRESH_SECONDS
+
+    def close(self) -> None:
+        """Leave the line as it is and go to the next."""
+        self._bar.close()
+
+
+def _value(value: float | None, failed: bool) -> str:
+    if failed:
+        return "failed"
+    return "-" if value is None else f"{value:.1f}"

@@ -1,0 +1,202 @@
+"""What watches a run: episodes, metrics, loggers, hooks and the progress bar."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from .._registry.manager import registry
+from .info_scalars import InfoScalars
+from .progress import Progress
+from .records import MemberSummary, MetricRow, RunInfo, Summary
+
+if TYPE_CHECKING:
+    from .._agents.transition import Transition
+    from .._executors.interface import Executor
+    from .._loggers.interface import Logger
+    from .._trainers.cfg import TrainerCfg
+    from .._trainers.members import Member
+    from .episodes import EpisodeTracker
+
+
+class Recorder:
+    """Watches one run, from its first timestep to its summary.
+
+    Args:
+        run: What the run is.
+        members: The population.
+        tracker: Counts its episodes.
+        cfg: The trainer's configuration.
+        loggers: Where metrics go.
+        earlier: Seconds that earlier runs of the same trainer took.
+    """
+
+    def __init__(
+        self,
+        run: RunInfo,
+        members: Sequence[Member],
+        tracker: EpisodeTracker,
+        cfg: TrainerCfg,
+        loggers: Sequence[Logger],
+        earlier: float = 0.0,
+    ) -> None:
+        self.run = run
+        self.timestep = run.first_timestep
+        self._members = members
+        self._tracker = tracker
+        self._loggers = loggers
+        self._infos = InfoScalars(
+            cfg.environment_info, [member.scope for member in members], run.num_envs
+        )
+        self._interval = cfg.metrics_interval or max(1, cfg.timesteps // 200)
+        self._earlier = earlier
+        self._told: set[int] = set()
+        self._progress = Progress(run, cfg.disable_progressbar)
+        self._started = time.monotonic()
+        registry().emit("coterie_run_started", run=run)
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds since the run started."""
+        return time.monotonic() - self._started
+
+    def step(self, transition: Transition, executor: Executor) -> None:
+        """Take note of one timestep; write metrics when they are due."""
+        self.timestep += 1
+        self._tracker.update(transition)
+        if transition.infos:
+            self._infos.update(transition.infos)
+        self._tell_failures()
+        self._progress.step()
+        if self._progress.due:
+            self._show()
+        done = self.timestep - self.run.first_timestep
+        if done % self._interval == 0 and self.timestep < self.run.timesteps:
+            self.write(executor.metrics())
+
+    def write(self, scalars: Sequence[Mapping[str, float]]) -> None:
+        """Write metrics: episodes, what agents report, what the environment reports.
+
+        Args:
+            scalars: What each member's agent reports.
+        """
+        rows = []
+        infos = self._infos.take()
+        for member, episodes in zip(self._members, self._tracker.members, strict=True):
+            found = {**episodes.take_new(), **scalars[member.index], **infos[member.index]}
+            if member.failure is not None:
+                found["failed"] = 1.0
+            rows += [self._row(member, name, value) for name, value in found.items()]
+        self.log(rows)
+
+    def log(self, rows: Sequence[MetricRow]) -> None:
+        """Hand rows to the loggers and to the hooks."""
+        if rows:
+            for logger in self._loggers:
+                logger.write(rows)
+            registry().emit("coterie_metrics_ready", run=self.run, rows=rows)
+
+    def summary(
+        self, status: str, timings: Mapping[str, float], details: Mapping[str, float]
+    ) -> Summary:
+        """Sum the run up.
+
+        Args:
+            status: What became of the members that did not fail.
+            timings: Seconds per part of the run.
+            details: Seconds per part of the members' time, as the executor counts them.
+        """
+        seconds = max(self.wall_time, 1e-9)
+        steps = self.timestep - self.run.first_timestep
+        parts = {name: value / seconds for name, value in timings.items()}
+        return Summary(
+            mode=self.run.mode,
+            timesteps=steps,
+            wall_time=seconds,
+            members=tuple(
+                self._member_summary(member, status, steps, seconds) for member in self._members
+            ),
+            time_shares={
+                **parts,
+                "other": max(0.0, 1.0 - sum(parts.values())),
+                **{f"members/{name}": value / seconds for name, value in details.items()},
+            },
+            directory=self.run.directory,
+        )
+
+    def finish(self, summary: Summary) -> None:
+        """Close the bar and the loggers, and tell the hooks the results."""
+        self._tell_failures()
+        self._show()
+        self._progress.close()
+        for logger in self._loggers:
+            logger.finish(summary)
+            logger.close()
+        registry().emit("coterie_run_finished", run=self.run, summary=summary)
+
+    def _show(self) -> None:
+        self._progress.show(
+            [episodes.mean_return for episodes in self._tracker.members],
+            [member.failure is not None for member in self._members],
+        )
+
+    def _row(self, member: Member, name: str, value: float) -> MetricRow:
+        return MetricRow(
+            timestep=self.timestep,
+            env_steps=self.timestep * member.num_envs,
+            wall_time=self._earlier + self.wall_time,
+            member=member.name,
+            name=name,
+            value=float(value),
+        )
+
+    def _tell_failures(self) -> None:
+        for member in self._members:
+            if member.failure is not None and member.index not in self._told:
+                self._told.add(member.index)
+                registry().emit("coterie_member_failed", run=self.run, failure=member.failure)
+
+    def _member_summary(
+        self, member: Member, status: str, steps: int, seconds: float
+    ) -> MemberSummary:
+        episodes = self._tracker.members[member.index]
+        failure = None if member.failure is None else str(member.failure.args[0])
+        return MemberSummary(
+            name=member.name,
+            kind=member.agent.kind,
+            seed=member.seed,
+            status=status if failure is None else "failed",
+            episodes=episodes.count,
+            mean_return=episodes.mean_return,
+            mean_length=episodes.mean_length,
+            env_steps=steps * member.num_envs,
+            steps_per_second=steps * member.num_envs / seconds,
+            settings=changed_settings(member.agent.cfg),
+            failure=failure,
+        )
+
+
+def changed_settings(cfg: Any) -> dict[str, Any]:
+    """List the fields of an attrs configuration that differ from its defaults.
+
+    Nested configurations give dotted names.
+    """
+    found: dict[str, Any] = {}
+    for field in attrs.fields(type(cfg)):
+        value = getattr(cfg, field.name)
+        if attrs.has(type(value)):
+            inner = changed_settings(value)
+            found |= {f"{field.name}.{key}": part for key, part in inner.items()}
+        elif value != _default(field, cfg):
+            found[field.name] = value
+    return found
+
+
+def _default(field: attrs.Attribute[Any], cfg: Any) -> Any:
+    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+        factory: Any = field.default
+        return factory.factory(cfg) if factory.takes_self else factory.factory()
+    return field.default

@@ -1,0 +1,127 @@
+"""From a list of agents to members: checks, names, scopes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from .._agents.interface import Agent
+from .._config.structure import unstructure
+from .._envs.interface import VectorEnv
+from .._errors import ConfigError
+from .._runs.records import MemberInfo
+from .._scopes import resolve_scopes
+from .._spaces import describe_mismatch
+from .members import Member
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._=+,@-]*")
+
+
+def make_members(
+    env: VectorEnv, agents: Agent | Sequence[Agent], scopes: Sequence[int] | None
+) -> tuple[Member, ...]:
+    """Give each agent its place in the population.
+
+    Args:
+        env: The environment.
+        agents: One agent, or a list; those without a name are given one.
+        scopes: Number of instances of each; ``None``: equal ones.
+
+    Raises:
+        ConfigError: An agent appears twice or is none, names clash, spaces don't fit, or the
+            scopes are wrong.
+    """
+    chosen = [agents] if isinstance(agents, Agent) else _as_list(agents)
+    problems = [*_check_agents(chosen), *_check_spaces(env, chosen)]
+    names = _names(chosen)
+    problems += _check_names(names)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    for name, agent in zip(names, chosen, strict=True):
+        agent.name = name
+    return tuple(
+        Member(index=index, name=name, agent=agent, scope=scope)
+        for index, (name, agent, scope) in enumerate(
+            zip(names, chosen, resolve_scopes(scopes, len(chosen), env.num_envs), strict=True)
+        )
+    )
+
+
+def member_info(member: Member) -> MemberInfo:
+    """Describe a member for loggers, hooks and files."""
+    return MemberInfo(
+        index=member.index,
+        name=member.name,
+        kind=member.agent.kind,
+        seed=member.seed,
+        scope=(member.scope.start, member.scope.stop),
+        device=str(member.device),
+        settings=unstructure(member.agent.cfg) if attrs.has(type(member.agent.cfg)) else {},
+    )
+
+
+def _as_list(agents: Any) -> list[Any]:
+    if isinstance(agents, str | dict) or not hasattr(agents, "__iter__"):
+        raise ConfigError(f"agents must be an Agent or a list of them, got {agents!r}")
+    return list(agents)
+
+
+def _check_agents(agents: Sequence[Any]) -> list[str]:
+    if not agents:
+        return ["there are no agents: give at least one"]
+    problems = [
+        f"agents[{index}] is a {type(agent).__name__}, not a coterie Agent; "
+        "make one with coterie.make_agent"
+        for index, agent in enumerate(agents)
+        if not isinstance(agent, Agent)
+    ]
+    first: dict[int, int] = {}
+    for index, agent in enumerate(agents):
+        if id(agent) in first:
+            problems.append(
+                f"agents[{index}] is the same object as agents[{first[id(agent)]}]; "
+                "each member needs an agent of its own"
+            )
+        first.setdefault(id(agent), index)
+    return problems
+
+
+def _check_spaces(env: VectorEnv, agents: Sequence[Any]) -> list[str]:
+    problems = []
+    for index, agent in enumerate(agents):
+        if not isinstance(agent, Agent):
+            continue
+        for kind in ("observation_space", "action_space", "state_space"):
+            mismatch = describe_mismatch(getattr(agent, kind), getattr(env, kind))
+            if mismatch:
+                problems.append(f"agents[{index}] ({agent.name or agent.kind}): {kind}: {mismatch}")
+        if agent.state_space is not None and env.state_space is None:
+            problems.append(f"agents[{index}]: expects privileged states, {env.name} has none")
+    return problems
+
+
+def _names(agents: Sequence[Any]) -> list[str]:
+    """Names of the agents; those without one are numbered by their position."""
+    return [
+        getattr(agent, "name", None) or f"{getattr(agent, 'kind', 'agent')}-{index}"
+        for index, agent in enumerate(agents)
+    ]
+
+
+def _check_names(names: Sequence[str]) -> list[str]:
+    problems = [
+        f"two members are named {name!r}; names must differ"
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+    problems += [
+        f"the name {name!r} can't be used: it becomes a file's name, so it may hold letters, "
+        "digits, spaces and . _ = + , @ - only"
+        for name in names
+        if not _NAME.fullmatch(name)
+    ]
+    return problems

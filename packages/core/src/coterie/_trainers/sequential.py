@@ -1,0 +1,19 @@
+"""The trainer that works in the caller's process."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from .._executors.interface import Executor
+from .._executors.local import LocalExecutor
+from .base import Trainer
+
+
+class SequentialTrainer(Trainer):
+    """Every member in turn, in the caller's process: no start-up, no copies, easy to debug."""
+
+    kind: ClassVar[str] = "sequential"
+
+    def make_executor(self) -> Executor:
+        """Make the executor that works in this process."""
+        return LocalExecutor()

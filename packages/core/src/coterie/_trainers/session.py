@@ -1,0 +1,146 @@
+"""One run of a trainer, from opening the executor to the summary."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+
+from .._agents.transition import Transition
+from .._envs.boundary import Boundary
+from .._errors import CoterieError, WorkerError
+from .._executors.interface import Executor
+from .._registry.manager import registry
+from .._runs.directory import RunDirectory
+from .._runs.episodes import EpisodeTracker
+from .._runs.recorder import Recorder
+from .._runs.records import RunInfo, Summary
+from .cfg import TrainerCfg
+from .loop import Clock, Span, interact
+from .members import Member
+
+if TYPE_CHECKING:
+    from .._loggers.interface import Logger
+
+_STATUS = {"train": "trained", "eval": "evaluated"}
+
+
+@define(kw_only=True, eq=False)
+class Session:
+    """One run: :meth:`steps` until it is exhausted, then :meth:`end`.
+
+    Attributes:
+        run: What the run is.
+        members: The population.
+        cfg: The trainer's configuration.
+        executor: The place where the members live.
+        boundary: The environment, reset.
+        tracker: Counts episodes.
+        cut: Whether a reset cut the episodes of an earlier run.
+        loggers: Where metrics go.
+        directory: Where trained agents go; ``None``: nowhere.
+        earlier: Seconds that earlier runs took.
+    """
+
+    run: RunInfo
+    members: Sequence[Member]
+    cfg: TrainerCfg
+    executor: Executor
+    boundary: Boundary
+    tracker: EpisodeTracker
+    cut: bool
+    loggers: Sequence[Logger]
+    directory: RunDirectory | None
+    earlier: float = 0.0
+    recorder: Recorder = field(init=False)
+    clock: Clock = field(init=False, factory=Clock)
+
+    def __attrs_post_init__(self) -> None:
+        self.recorder = Recorder(
+            self.run, self.members, self.tracker, self.cfg, self.loggers, self.earlier
+        )
+
+    def steps(self, should_stop: Callable[[], bool]) -> Iterator[Transition]:
+        """Go through the timesteps; yield each step of the whole environment.
+
+        Args:
+            should_stop: Asked once per timestep; the run ends with the one that it says so at.
+        """
+        self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
+        span = Span(first=self.run.first_timestep, stop=self.run.timesteps, cut=self.cut)
+        for transition in interact(self.boundary, self.executor, span, self.clock, should_stop):
+            self.recorder.step(transition, self.executor)
+            if not self.cfg.headless and self.recorder.timestep % self.cfg.render_interval == 0:
+                self.boundary.env.render()
+            self._someone_left()
+            yield transition
+
+    def end(self, error: BaseException | None = None, interrupted: bool = False) -> Summary:
+        """Bring what was learned home, save it, and sum the run up.
+
+        Args:
+            error: What ended the run early, if something did; a note about what was saved is
+                added to it.
+            interrupted: Whether a signal ended it early.
+
+        Raises:
+            CheckpointWriteError: The agents could not be saved (unless ``error`` is given).
+        """
+        troubles = self._bring_home(error)
+        status = "failed" if error else "interrupted" if interrupted else "finished"
+        word = status if status != "finished" else _STATUS[self.run.mode]
+        timings = {"environment": self.clock.environment, "members": self.clock.members}
+        summary = self.recorder.summary(word, timings, self.executor.timings())
+        self.recorder.finish(summary)
+        if self.directory is not None:
+            if self.run.mode == "train":
+                self.directory.finish(status, summary)
+            else:
+                self.directory.add_evaluation(summary)
+        if error is not None:
+            self._annotate(error, troubles)
+        elif troubles:
+            raise troubles[0]
+        return summary
+
+    def _bring_home(self, error: BaseException | None) -> list[Exception]:
+        """Do all that is still possible, whatever of it fails; return what failed."""
+        troubles: list[Exception] = []
+        steps: list[Callable[[], Any]] = [lambda: self.executor.settle(self.members)]
+        if error is None:
+            steps.insert(0, lambda: self.recorder.write(self.executor.metrics()))
+        if self.directory is not None and self.run.mode == "train":
+            steps.append(self._save)
+        for step in steps:
+            try:
+                step()
+            except (CoterieError, OSError) as trouble:
+                troubles.append(trouble)
+        return troubles
+
+    def _save(self) -> None:
+        assert self.directory is not None
+        for member in self.members:
+            if member.failure is None:
+                member.agent.save(self.directory.agent_file(member.name))
+        folder = self.directory.path / "agents"
+        registry().emit("coterie_checkpoint_saved", run=self.run, path=folder)
+
+    def _annotate(self, error: BaseException, troubles: Sequence[Exception]) -> None:
+        if not isinstance(error, WorkerError):
+            error.add_note(f"during {self.run.mode}, at step {self.recorder.timestep}")
+        for trouble in troubles:
+            warnings.warn(f"while the run was ended: {trouble}", stacklevel=2)
+        if self.directory is None or self.run.mode == "eval" or troubles:
+            error.add_note("no checkpoint was written")
+        else:
+            folder = self.directory.path / "agents"
+            error.add_note(f"last checkpoint: {folder} (step {self.recorder.timestep})")
+
+    def _someone_left(self) -> None:
+        failures = [member.failure for member in self.members if member.failure is not None]
+        if failures and len(failures) == len(self.members):
+            failures[-1].add_note("every member has failed")
+            raise failures[-1]
