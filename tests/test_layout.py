@@ -1,0 +1,113 @@
+"""The distributions have one shape and one version, and depend on each other one way."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+WITH_CODE = [folder for folder in FOLDERS if (folder / "src").exists()]
+MAY_IMPORT = {
+    "coterie": set(),
+    "coterie_agents": {"coterie"},
+    "coterie_backends_mp": {"coterie"},
+    "coterie_envs": {"coterie"},
+}
+
+
+def project(folder: Path) -> dict[str, Any]:
+    return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def package(folder: Path) -> Path:
+    (found,) = (path.parent for path in (folder / "src").glob("*/__init__.py"))
+    return found
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level names of the modules that a file imports, wherever in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add(str(node.module))
+    return {name.split(".")[0] for name in names}
+
+
+def test_the_workspace_has_its_packages() -> None:
+    names = {project(folder)["name"] for folder in FOLDERS}
+    assert names >= {
+        "coterie",
+        *(f"coterie-{n}" for n in ("agents", "backends-mp", "core", "envs")),
+    }
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_siblings_are_pinned_to_the_one_version(folder: Path) -> None:
+    version = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
+    about = project(folder)
+    assert "version" not in about
+    assert about["dynamic"] == ["version"]
+    extras = about.get("optional-dependencies", {}).values()
+    wanted = [*about["dependencies"], *(text for extra in extras for text in extra)]
+    pins = [text for text in wanted if text.startswith("coterie")]
+    assert [text for text in pins if not text.endswith(f"=={version}")] == []
+    if about["name"] != "coterie-core":
+        assert any(text.startswith("coterie-core==") for text in pins)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_distribution_says_what_it_is(folder: Path) -> None:
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert len((folder / "README.md").read_text(encoding="utf-8").splitlines()) > 5
+    assert project(folder)["requires-python"] == ">=3.11"
+
+
+@pytest.mark.parametrize("folder", WITH_CODE, ids=lambda folder: folder.name)
+def test_each_package_is_typed_and_tested(folder: Path) -> None:
+    assert (package(folder) / "py.typed").exists()
+    assert list((folder / "tests").rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("folder", WITH_CODE, ids=lambda folder: folder.name)
+def test_dependencies_run_one_way(folder: Path) -> None:
+    root = package(folder)
+    ours = {name for file in root.rglob("*.py") for name in imported(file) if name in MAY_IMPORT}
+    assert ours - {root.name} <= MAY_IMPORT[root.name]
+
+
+@pytest.mark.parametrize("folder", WITH_CODE, ids=lambda folder: folder.name)
+def test_everything_that_is_imported_is_declared(folder: Path) -> None:
+    about = project(folder)
+    extras = about.get("optional-dependencies", {}).values()
+    wanted = [*about["dependencies"], *(text for extra in extras for text in extra)]
+    declared = {re.split(r"[<>=\[]", text)[0].replace("-", "_") for text in wanted}
+    modules = {"attr" if name == "attrs" else name for name in declared}
+    modules |= {"yaml"} if "pyyaml" in declared else set()
+    modules |= {"coterie"} if "coterie_core" in declared else set()
+    root = package(folder)
+    used = {name for file in root.rglob("*.py") for name in imported(file)}
+    unknown = used - set(sys.stdlib_module_names) - modules - declared - {root.name}
+    assert unknown == set()
+
+
+def test_the_changelog_has_fragments_with_known_types() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    types = {kind["directory"] for kind in settings["tool"]["towncrier"]["type"]}
+    fragments = [file for file in (ROOT / "changelog.d").glob("*.md") if file.name != "README.md"]
+    assert [file.name for file in fragments if file.name.split(".")[-2] not in types] == []
+
+
+def test_the_workspace_of_hatch_holds_every_package_with_code() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    members = settings["tool"]["hatch"]["envs"]["default"]["workspace"]["members"]
+    paths = {member if isinstance(member, str) else member["path"] for member in members}
+    assert paths == {f"packages/{folder.name}" for folder in WITH_CODE}
