@@ -1,1 +1,52 @@
-"""Placeholder."""
+"""Environments for Coterie: gymnasium behind the contract, and torch-native ones.
+
+Names are imported when they are first used, so that listing plugins costs no import of torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._gymnasium.adapter import GymnasiumAdapter
+    from ._gymnasium.env import GymnasiumEnv
+    from ._torch.adapter import TorchAdapter
+    from ._torch.base import TorchEnv
+    from ._torch.cartpole import CartPole
+    from ._torch.pendulum import Pendulum
+
+_HOME_OF = {
+    "CartPole": "_torch.cartpole",
+    "GymnasiumAdapter": "_gymnasium.adapter",
+    "GymnasiumEnv": "_gymnasium.env",
+    "Pendulum": "_torch.pendulum",
+    "TorchAdapter": "_torch.adapter",
+    "TorchEnv": "_torch.base",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("coterie-envs")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'coterie_envs' has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})
+
+
+__all__ = [
+    "CartPole",
+    "GymnasiumAdapter",
+    "GymnasiumEnv",
+    "Pendulum",
+    "TorchAdapter",
+    "TorchEnv",
+]

@@ -1,0 +1,182 @@
+"""A gymnasium vector environment in tensors."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import vector
+from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
+from gymnasium.vector import AutoresetMode
+
+from coterie import ConfigError, EnvContractError, VectorEnv
+
+from .._checks import spread_seeds
+from .closing import close_vector_env
+from .trees import array_writer, final_batch, tensor_reader, to_tensor
+
+_SEEDS = 2**31
+
+
+class GymnasiumEnv(VectorEnv):
+    """A :class:`gymnasium.vector.VectorEnv` behind Coterie's contract.
+
+    Arrays become tensors that share their memory where that is safe. What the environment tells
+    in ``infos`` passes through as it is, in numpy arrays, except ``"final_obs"``, which becomes
+    a tree of tensors ``[N, ...]`` (there only when an episode ended).
+
+    Seeds are taken modulo 2**31, which is what every simulator accepts. One integer is handed
+    to gymnasium: where instances have streams of their own, instance ``k`` gets ``seed + k``.
+
+    Args:
+        env: The vector environment; closing this object closes it.
+        name: What it is, for people.
+        seed: Seed of the first reset; ``None``: gymnasium draws one.
+        device: Where the tensors live.
+
+    Attributes:
+        env: The vector environment.
+
+    Raises:
+        ConfigError: It does not say how it resets, or has spaces without tensors of fixed shape.
+    """
+
+    def __init__(
+        self,
+        env: vector.VectorEnv[Any, Any, Any],
+        *,
+        name: str,
+        seed: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.env = env
+        self.name = name
+        self.seed = seed
+        self.device = torch.device(device)
+        self.num_envs = int(env.num_envs)
+        self.observation_space = env.single_observation_space
+        self.action_space = env.single_action_space
+        self.autoreset_mode = _autoreset_mode(env, name)
+        separate = isinstance(env.unwrapped, vector.SyncVectorEnv | vector.AsyncVectorEnv)
+        self.independent_streams = separate
+        self.reuses_buffers = not (self.device.type != "cpu" or _gives_fresh_arrays(env))
+        self._read = tensor_reader(self.observation_space, self.device)
+        self._write = array_writer(self.action_space, env.action_space)
+        self._observations: Any = None
+        self._closed = False
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start new episodes; see :meth:`coterie.VectorEnv.reset`.
+
+        Args:
+            seed: A seed per instance, one seed, or ``None`` to go on with the streams as they
+                are (the first time: :attr:`seed`).
+            options: ``{"reset_mask": bool [N]}`` in the mode ``DISABLED``, and whatever else the
+                environment knows.
+
+        Raises:
+            EnvContractError: Seeds were given one by one, but the instances share one stream.
+            ValueError: The number of seeds or the mask is wrong.
+        """
+        if seed is None and self._observations is None:
+            seed = self.seed
+        given = None if options is None else dict(options)  # gymnasium takes the mask out of it
+        if given is not None and "reset_mask" in given:
+            given["reset_mask"] = self._mask(given["reset_mask"])
+            if not given["reset_mask"].any():
+                return self._observations, {}
+        # Every vectorisation takes one seed; those with separate streams a list of them too.
+        observations, infos = self.env.reset(seed=self._seeds(seed), options=given)
+        self._observations = self._read(observations)
+        return self._observations, infos
+
+    def _seeds(self, seed: int | Sequence[int] | None) -> Any:
+        if seed is None:
+            return None
+        if not isinstance(seed, Sequence):
+            return operator.index(seed) % _SEEDS
+        if not self.independent_streams:
+            raise EnvContractError(
+                f"{self.name}: its instances share one random stream and can't be seeded one by "
+                'one; make it with vectorization="sync" to give each a stream of its own, or '
+                "reset with a single seed"
+            )
+        return [one % _SEEDS for one in spread_seeds(seed, self.num_envs)]
+
+    def _mask(self, mask: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        array = mask.cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+        if array.dtype != np.bool_ or array.shape != (self.num_envs,):
+            raise ValueError(
+                f"options['reset_mask']: expected bool ({self.num_envs},), "
+                f"got {array.dtype} {array.shape}"
+            )
+        if self.autoreset_mode is not AutoresetMode.DISABLED:
+            raise ValueError(
+                f"options['reset_mask']: {self.name} resets its instances by itself "
+                f"({self.autoreset_mode.name}); only the mode DISABLED takes a mask"
+            )
+        if self._observations is None:
+            raise EnvContractError(f"{self.name} was not reset yet: call reset() without a mask")
+        return array.copy()
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, torch.Tensor, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """Do one step in every instance; see :meth:`coterie.VectorEnv.step`."""
+        observations, rewards, terminated, truncated, infos = self.env.step(self._write(actions))
+        if "final_obs" in infos:
+            final = final_batch(self.observation_space, observations, infos)
+            infos = {**infos, "final_obs": self._read(final)}
+        self._observations = self._read(observations)
+        device = self.device
+        return (
+            self._observations,
+            to_tensor(rewards, device, np.float32),
+            to_tensor(terminated, device, np.bool_),
+            to_tensor(truncated, device, np.bool_),
+            infos,
+        )
+
+    def render(self) -> np.ndarray[Any, Any] | None:
+        """Draw the instances.
+
+        Returns:
+            Frames ``[N, height, width, 3]`` (uint8) with the render mode ``"rgb_array"``; ``None``
+            where a window shows them, or where there is no render mode.
+        """
+        frames = None if self.env.render_mode is None else self.env.render()
+        if frames is None or any(frame is None for frame in frames):
+            return None
+        return np.stack([np.asarray(frame) for frame in frames])
+
+    def close(self) -> None:
+        """Close the environment. Worker processes that do not end within 10 s are killed."""
+        if not self._closed:
+            self._closed = True
+            close_vector_env(self.env, self.name)
+
+
+def _autoreset_mode(env: vector.VectorEnv[Any, Any, Any], name: str) -> AutoresetMode:
+    mode = (env.metadata or {}).get("autoreset_mode")
+    if isinstance(mode, AutoresetMode):
+        return mode
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        allowed = ", ".join(f"AutoresetMode.{mode.name}" for mode in AutoresetMode)
+        raise ConfigError(
+            f"{name}: metadata['autoreset_mode'] is {mode!r}, so it is not known what happens "
+            f"when an episode ends; set it to one of {allowed} before wrapping it"
+        ) from None
+
+
+def _gives_fresh_arrays(env: vector.VectorEnv[Any, Any, Any]) -> bool:
+    """Whether every returned array is known to be one that is never written again."""
+    if type(env) in (vector.SyncVectorEnv, vector.AsyncVectorEnv):
+        return bool(env.copy)  # type: ignore[attr-defined]
+    return type(env) is CartPoleVectorEnv

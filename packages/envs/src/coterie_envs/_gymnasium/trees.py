@@ -1,0 +1,130 @@
+"""gymnasium's batches of numpy arrays and Coterie's trees of tensors, each from the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from coterie._spaces import Leaf, build_tree, leaf_of, space_leaves
+
+
+def to_tensor(value: Any, device: torch.device, dtype: Any = None) -> torch.Tensor:
+    """Turn an array into a tensor, sharing its memory where that is safe.
+
+    Arrays that can't be written to, or lie in memory in another order, are copied: torch has no
+    read-only tensors, and another order could change how a matrix product rounds.
+
+    Args:
+        value: An array, or what numpy makes one of.
+        device: Where the tensor goes.
+        dtype: numpy type that it is converted to; ``None``: it keeps its own.
+    """
+    array = np.asarray(value, dtype)
+    if not array.flags.carray:
+        array = np.array(array, order="C")
+    tensor = torch.from_numpy(array)
+    return tensor if device.type == "cpu" else tensor.to(device)
+
+
+def tensor_reader(space: spaces.Space[Any], device: torch.device) -> Callable[[Any], Any]:
+    """Make a function that turns batches of values of ``space`` into trees of tensors.
+
+    Args:
+        space: Space of one instance.
+        device: Where the tensors go.
+
+    Returns:
+        A function of arrays ``[N, ...]`` in gymnasium's dicts and tuples. Discrete and
+        MultiDiscrete values become int64, others keep their dtype.
+
+    Raises:
+        ConfigError: The space has no tensors of fixed shape.
+    """
+    leaves = space_leaves(space)
+    if not leaves or leaves[0].path:
+        return lambda batch: _read(space, batch, leaves, device)
+    wanted = _index_dtype(leaves[0])
+    return lambda batch: to_tensor(batch, device, wanted)
+
+
+def _read(
+    space: spaces.Space[Any], batch: Any, leaves: tuple[Leaf, ...], device: torch.device
+) -> Any:
+    tensors = {
+        leaf.path: to_tensor(leaf_of(batch, leaf.path), device, _index_dtype(leaf))
+        for leaf in leaves
+    }
+    return build_tree(space, tensors)
+
+
+def _index_dtype(leaf: Leaf) -> Any:
+    return np.int64 if leaf.dtype == torch.int64 else None
+
+
+def array_writer(space: spaces.Space[Any], batched: spaces.Space[Any]) -> Callable[[Any], Any]:
+    """Make a function that turns trees of tensors into batches for gymnasium.
+
+    Args:
+        space: Space of one instance.
+        batched: Space of the whole batch, which gives the dtypes.
+
+    Returns:
+        A function of tensors ``[N, ...]``; what it returns are copies, so that a simulator that
+        changes its actions in place changes nobody else's.
+
+    Raises:
+        ConfigError: The space has no tensors of fixed shape.
+    """
+    leaves = space_leaves(space)
+    dtypes = {leaf.path: _part(batched, leaf.path).dtype for leaf in leaves}
+    if leaves and not leaves[0].path:
+        dtype = dtypes[()]
+        return lambda tree: _to_array(tree, dtype)
+
+    def write(tree: Any) -> Any:
+        arrays = {path: _to_array(leaf_of(tree, path), dtype) for path, dtype in dtypes.items()}
+        return build_tree(space, arrays)
+
+    return write
+
+
+def _to_array(tensor: torch.Tensor, dtype: Any) -> np.ndarray[Any, Any]:
+    return np.array(tensor.detach().cpu().numpy(), dtype=dtype, order="C")
+
+
+def _part(space: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path:
+        space = space[key]
+    return space
+
+
+def final_batch(space: spaces.Space[Any], observations: Any, infos: dict[str, Any]) -> Any:
+    """Arrange the final observations of some instances as a batch of all.
+
+    Args:
+        space: Space of one instance.
+        observations: The batch of observations that the step returned.
+        infos: What it told: ``"final_obs"`` is an array of objects, one per instance, or
+            already a batch; ``"_final_obs"`` says which instances have one.
+
+    Returns:
+        A batch in which only the rows of instances that have a final observation matter.
+    """
+    final = infos["final_obs"]
+    if not (isinstance(final, np.ndarray) and final.dtype == object):
+        return final
+    present = infos.get("_final_obs")
+    if present is None:
+        present = [value is not None for value in final]
+    rows = np.flatnonzero(present)
+    arrays = {}
+    for leaf in space_leaves(space):
+        array = np.array(leaf_of(observations, leaf.path), order="C")
+        for row in rows:
+            array[row] = leaf_of(final[row], leaf.path)
+        arrays[leaf.path] = array
+    return build_tree(space, arrays)
