@@ -1,0 +1,1 @@
+"""What turns the outputs of a policy network into actions."""

@@ -1,0 +1,157 @@
+"""Multi-layer perceptrons of a stack of members, as batched matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import nn
+
+from .cfg import Activation
+from .initialise import HIDDEN_GAIN, orthogonal
+
+_MINUS_ONE = torch.tensor(-1.0)
+
+
+class StackedMLP(nn.Module):
+    """``P`` perceptrons of one architecture; member ``p`` has the weights ``weight_i[p]``.
+
+    Args:
+        sizes: Inputs, units of each hidden layer, outputs.
+        activation: What follows each hidden layer.
+        generators: One per member, which its initial weights are drawn from.
+        head_gain: Gain of the last layer's orthogonal weights; the others have sqrt(2).
+        dtype: Type of the weights.
+        device: Where they live.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        activation: Activation,
+        generators: Sequence[torch.Generator],
+        head_gain: float,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        self.layers = len(sizes) - 1
+        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+            gain = head_gain if i == self.layers - 1 else HIDDEN_GAIN
+            drawn = torch.stack([orthogonal(inputs, outputs, gain, g) for g in generators])
+            weight = drawn.to(device=device, dtype=dtype)
+            bias = torch.zeros(len(generators), 1, outputs, dtype=dtype, device=device)
+            self.register_parameter(f"weight_{i}", nn.Parameter(weight))
+            self.register_parameter(f"bias_{i}", nn.Parameter(bias))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map ``[P, B, inputs]`` to ``[P, B, outputs]``."""
+        parameters = list(self.parameters())
+        if not torch.is_grad_enabled():
+            return _run(inputs, self.activation, parameters)[-1]
+        if self.activation in _SLOPES:
+            return _Perceptron.apply(inputs, self.activation, *parameters)  # type: ignore[no-any-return,no-untyped-call]
+        return _run_recorded(inputs, self.activation, parameters)
+
+
+def _tanh(scaled: torch.Tensor) -> torch.Tensor:
+    """Turn ``2 x`` into ``tanh(x) = 2 sigmoid(2 x) - 1``, in place.
+
+    On the CPU torch.tanh takes several times as long as torch.sigmoid. The error is about 1e-7
+    in float32, which is less than that of the matrix product before.
+    """
+    scaled.sigmoid_()
+    return torch.add(_MINUS_ONE, scaled, alpha=2, out=scaled)
+
+
+def _activate(x: torch.Tensor, activation: str) -> torch.Tensor:
+    if activation == "tanh":
+        return x.tanh_()
+    if activation == "relu":
+        return x.relu_()
+    if activation == "elu":
+        return nn.functional.elu_(x)
+    return nn.functional.silu(x, inplace=True)
+
+
+def _tanh_slope(gradient: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.ops.aten.tanh_backward(gradient, y)  # type: ignore[no-any-return]
+
+
+def _relu_slope(gradient: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.ops.aten.threshold_backward(gradient, y, 0)  # type: ignore[no-any-return]
+
+
+def _elu_slope(gradient: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.ops.aten.elu_backward(gradient, 1.0, 1.0, 1.0, True, y)  # type: ignore[no-any-return]
+
+
+_SLOPES = {"tanh": _tanh_slope, "relu": _relu_slope, "elu": _elu_slope}
+"""Gradients of activations whose slope follows from their result alone."""
+
+
+def _run(
+    x: torch.Tensor, activation: str, parameters: Sequence[torch.Tensor]
+) -> list[torch.Tensor]:
+    """Return what goes into each layer, then the outputs."""
+    seen = [x]
+    cheap = activation == "tanh" and x.device.type == "cpu"
+    last = len(parameters) - 2
+    for i in range(0, last, 2):
+        weight, bias = parameters[i], parameters[i + 1]
+        if cheap:
+            x = _tanh(torch.baddbmm(bias, x, weight, beta=2, alpha=2))
+        else:
+            x = _activate(torch.baddbmm(bias, x, weight), activation)
+        seen.append(x)
+    seen.append(torch.baddbmm(parameters[last + 1], x, parameters[last]))
+    return seen
+
+
+def _run_recorded(
+    x: torch.Tensor, activation: str, parameters: Sequence[torch.Tensor]
+) -> torch.Tensor:
+    """Do the same with every operation recorded by autograd."""
+    last = len(parameters) - 2
+    for i in range(0, last, 2):
+        x = _activate(torch.baddbmm(parameters[i + 1], x, parameters[i]), activation)
+    return torch.baddbmm(parameters[last + 1], x, parameters[last])
+
+
+class _Perceptron(torch.autograd.Function):
+    """The whole network as one node of the graph: a hand-written backward pass.
+
+    Autograd would give the same with a node per operation, each with its own overhead.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, activation: str, *parameters: torch.Tensor
+    ) -> torch.Tensor:
+        *seen, outputs = _run(x, activation, parameters)
+        ctx.save_for_backward(*seen, *parameters[::2])
+        ctx.activation = activation
+        ctx.layers = len(seen)
+        return outputs
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (gradient,) = gradients
+        saved = ctx.saved_tensors
+        seen, weights = saved[: ctx.layers], saved[ctx.layers :]
+        slope = _SLOPES[ctx.activation]
+        found: list[torch.Tensor] = []
+        for i in reversed(range(ctx.layers)):
+            found.append(gradient.sum(1, keepdim=True))
+            found.append(torch.bmm(seen[i].transpose(1, 2), gradient))
+            if i:
+                gradient = slope(torch.bmm(gradient, weights[i].transpose(1, 2)), seen[i])
+        inputs = None
+        if ctx.needs_input_grad[0]:
+            inputs = torch.bmm(gradient, weights[0].transpose(1, 2))
+        return (inputs, None, *reversed(found))

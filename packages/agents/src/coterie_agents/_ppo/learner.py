@@ -1,0 +1,285 @@
+"""PPO for a stack of members of one architecture: the class behind one agent and many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from attrs import asdict, evolve
+from gymnasium import spaces
+from torch import nn
+
+from coterie import TrainerStateError, Transition
+
+from .._heads.build import build_head
+from .._memory.rollout import Fields, RolloutMemory
+from .._models.actor_critic import ActorCritic, build_from_user, build_stacked
+from .._models.inputs import NetworkInput
+from .._optim.adam import PopulationAdam
+from .._preprocessors.scaler import RunningStandardScaler
+from .cfg import PER_MEMBER, PPOCfg
+from .hyper import stack_settings
+from .update import update_members
+
+
+class PPOLearner:
+    """``P`` PPO members with stacked networks, one optimiser and one memory.
+
+    Tensors that come in and go out have the leading dimension ``P * N``: the instances of the
+    first member, then those of the second, and so on.
+
+    Args:
+        observation_space: Space of one instance's observation.
+        action_space: Space of one instance's action.
+        state_space: Space of one instance's privileged observation, for the value network;
+            ``None``: it sees the observation.
+        cfgs: Settings of each member; they may differ in ``PER_MEMBER`` only.
+        generators: Random generator of each member, on the device.
+        seeds: Seeds that the members' initial weights are drawn from.
+        device: Where everything lives.
+        dtype: Type of weights, advantages and losses.
+        models: A policy and a value module for a single member; ``None``: built-in ones.
+
+    Raises:
+        ConfigError: A space or a module can't be used.
+        ValueError: Settings differ that may not.
+    """
+
+    def __init__(
+        self,
+        *,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        state_space: spaces.Space[Any] | None = None,
+        cfgs: Sequence[PPOCfg],
+        generators: Sequence[torch.Generator],
+        seeds: Sequence[int],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        models: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        self.cfgs = tuple(cfgs)
+        self.cfg = _common(self.cfgs)
+        self.population = len(self.cfgs)
+        self.generators = list(generators)
+        self.seeds = tuple(seeds)
+        self.device, self.dtype = torch.device(device), dtype
+        self.memory: RolloutMemory | None = None
+        self.all_valid = True
+        self.updates = 0
+        self.networks = self._build(observation_space, action_space, state_space, models)
+        self.hyper = stack_settings(self.cfgs, dtype, self.device)
+        self.optimizer = PopulationAdam(
+            self.networks.parameters,
+            self.population,
+            torch.tensor([cfg.learning_rate for cfg in self.cfgs], dtype=torch.float64),
+            epsilon=self.cfg.adam_epsilon,
+        )
+        self.value_scaler: RunningStandardScaler | None = None
+        if self.cfg.value_normalization:
+            self.value_scaler = RunningStandardScaler(
+                self.population, (), dtype=dtype, device=self.device, clip=None
+            )
+        self.noise: torch.Tensor | None = None
+        self.pending: torch.Tensor | None = None
+
+    def _build(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        state_space: spaces.Space[Any] | None,
+        models: Mapping[str, nn.Module] | None,
+    ) -> ActorCritic:
+        def place(space: spaces.Space[Any]) -> NetworkInput:
+            return NetworkInput(
+                space,
+                self.population,
+                flat=models is None,
+                normalize=self.cfg.observation_normalization,
+                dtype=self.dtype,
+                device=self.device,
+            )
+
+        head = build_head(action_space, self.device)
+        policy_input = place(observation_space)
+        value_input = policy_input if state_space is None else place(state_space)
+        both, model = (policy_input, value_input), self.cfg.model
+        if models is not None:
+            return build_from_user(head, *both, model, models, self.device)
+        return build_stacked(head, *both, model, self.seeds, self.dtype, self.device)
+
+    def allocate(self, num_envs: int) -> None:
+        """Get a memory for ``num_envs`` instances per member; keeps one that fits.
+
+        Raises:
+            ValueError: A rollout has fewer samples than mini-batches.
+        """
+        if self.memory is not None and self.memory.num_envs == num_envs:
+            return
+        if self.cfg.rollouts * num_envs < self.cfg.mini_batches:
+            raise ValueError(
+                f"a rollout of {self.cfg.rollouts} timesteps in {num_envs} instances can't be cut "
+                f"into {self.cfg.mini_batches} mini-batches: lower mini_batches or raise rollouts"
+            )
+        fields = self._fields()
+        size = self.cfg.rollouts, self.population, num_envs
+        self.memory = RolloutMemory(fields, *size, self.device)
+        self.noise, self.pending, self.all_valid = None, None, True
+
+    def _fields(self) -> Fields:
+        networks = self.networks
+        fields: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
+        groups = [("observations", networks.policy_input), ("next", networks.value_input)]
+        if networks.value_input is not networks.policy_input:
+            groups.append(("states", networks.value_input))
+        for name, place in groups:
+            for i, leaf in enumerate(place.leaves):
+                fields[f"{name}.{i}"] = (leaf.shape, leaf.dtype)
+        head = networks.head
+        float_actions = head.action_dtype.is_floating_point
+        fields["actions"] = (
+            (head.action_size,),
+            self.dtype if float_actions else head.action_dtype,
+        )
+        fields["rewards"] = ((), self.dtype)
+        return fields | dict.fromkeys(("terminated", "truncated", "valid"), ((), torch.bool))
+
+    @torch.no_grad()
+    def act(
+        self,
+        observations: Any,
+        *,
+        deterministic: bool = False,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> torch.Tensor:
+        """Choose actions.
+
+        The noise belongs to the row of the memory that is written next: asking twice for the
+        actions of one timestep gives the same ones.
+
+        Args:
+            observations: Tensors ``[P * N, ...]``.
+            deterministic: Whether to take the most probable actions.
+            generators: Draw fresh noise from these and remember nothing: for evaluation.
+
+        Returns:
+            Actions of the space, ``[P * N, ...]``.
+        """
+        networks = self.networks
+        inputs = networks.policy_input.from_step(observations)
+        if deterministic:
+            noise = None
+        elif generators is not None:
+            noise = self._draw((self._instances(observations),), generators)
+        else:
+            noise = self._next_noise()
+        actions = networks.sample(inputs, noise)
+        if generators is None:
+            self.pending = actions
+        return networks.head.to_env(actions.flatten(0, 1))
+
+    def _instances(self, observations: Any) -> int:
+        first = self.networks.policy_input.leaves_of(observations)[0]
+        return first.shape[0] // self.population
+
+    def _next_noise(self) -> torch.Tensor:
+        memory = self._ready()
+        if self.noise is None:
+            self.noise = self._draw((memory.length, memory.num_envs), self.generators)
+        return self.noise[memory.position] if memory.length > 1 else self.noise[0]
+
+    def _draw(self, shape: tuple[int, ...], generators: Sequence[torch.Generator]) -> torch.Tensor:
+        """Draw noise of ``shape`` for each member; members are the second to last but one."""
+        drawn = [self.networks.head.noise(shape, generator) for generator in generators]
+        return torch.stack(drawn, dim=len(shape) - 1).to(self.dtype)
+
+    def _ready(self) -> RolloutMemory:
+        if self.memory is None:
+            raise TrainerStateError("call setup(num_envs) before the agent acts and learns")
+        if self.memory.full:
+            raise TrainerStateError("the rollout is full: call post_interaction, which learns")
+        return self.memory
+
+    @torch.no_grad()
+    def record(self, transition: Transition) -> None:
+        """Remember one timestep.
+
+        Args:
+            transition: The step, with tensors ``[P * N, ...]``.
+
+        Raises:
+            ValueError: Privileged observations are missing.
+        """
+        memory, networks = self._ready(), self.networks
+        samples = networks.policy_input.leaves_of(transition.observations)
+        if networks.value_input is networks.policy_input:
+            samples += networks.policy_input.leaves_of(transition.next_observations)
+        elif transition.states is None or transition.next_states is None:
+            raise ValueError("the agent has a state_space, but the transition has no states")
+        else:
+            samples += networks.value_input.leaves_of(transition.next_states)
+            samples += networks.value_input.leaves_of(transition.states)
+        if self.pending is None:
+            samples.append(networks.head.from_env(transition.actions))
+        else:
+            samples.append(self.pending.flatten(0, 1))
+        samples += [transition.rewards, transition.terminated, transition.truncated]
+        samples.append(transition.valid)
+        memory.write(samples)
+        self.pending = None
+        self.all_valid = self.all_valid and transition.all_valid
+
+    @property
+    def ready_to_learn(self) -> bool:
+        """Whether a whole rollout was recorded."""
+        return self.memory is not None and self.memory.full
+
+    def cut(self) -> None:
+        """Treat the last recorded timestep as truncated."""
+        self.pending = None
+        if self.memory is not None and self.memory.position:
+            self.memory.tensors["truncated"][self.memory.position - 1] = True
+
+    def update(self, *, timestep: int, timesteps: int) -> list[dict[str, float]]:
+        """Learn from the rollout and start a new one.
+
+        Args:
+            timestep: Timestep from 0.
+            timesteps: Number of timesteps in all.
+
+        Returns:
+            Scalars of each member, by name.
+
+        Raises:
+            NonFiniteLoss: A loss or gradient is NaN or infinite.
+        """
+        scalars = update_members(self, timestep=timestep, timesteps=timesteps)
+        assert self.memory is not None
+        self.memory.clear()
+        self.noise, self.all_valid = None, True
+        self.updates += 1
+        return scalars
+
+    def reconfigure(self, member: int, cfg: PPOCfg) -> None:
+        """Give a member new settings, which may differ from the old in ``PER_MEMBER`` only."""
+        cfgs = list(self.cfgs)
+        changed_rate = cfg.learning_rate != cfgs[member].learning_rate
+        cfgs[member] = cfg
+        self.cfg = _common(cfgs)
+        self.cfgs = tuple(cfgs)
+        self.hyper = stack_settings(self.cfgs, self.dtype, self.device)
+        if changed_rate:
+            self.optimizer.learning_rate[member] = cfg.learning_rate
+
+
+def _common(cfgs: Sequence[PPOCfg]) -> PPOCfg:
+    """Return the first member's settings, after a look at what the others differ in."""
+    first = cfgs[0]
+    same = {name: getattr(first, name) for name in PER_MEMBER}
+    for cfg in cfgs[1:]:
+        if evolve(cfg, **same) != first:
+            one, other = asdict(first), asdict(cfg)
+            names = [n for n in one if one[n] != other[n] and n not in PER_MEMBER]
+            raise ValueError(f"stacked members may not differ in {', '.join(names)}")
+    return first

@@ -1,0 +1,162 @@
+"""Everything that training changes in one member, out of a stack and back into it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from attrs import evolve
+
+from coterie import CheckpointMismatch
+
+from .cfg import PER_MEMBER
+
+if TYPE_CHECKING:
+    from .learner import PPOLearner
+
+
+def member_state(learner: PPOLearner, member: int = 0) -> dict[str, Any]:
+    """Return a member's state: tensors without the population axis, and plain values."""
+    networks = learner.networks
+    scalers = {
+        "observations": networks.policy_input.scaler,
+        "states": None
+        if networks.value_input is networks.policy_input
+        else networks.value_input.scaler,
+        "returns": learner.value_scaler,
+    }
+    return {
+        "settings": {name: getattr(learner.cfgs[member], name) for name in PER_MEMBER},
+        "networks": networks.state(member),
+        "optimizer": learner.optimizer.state(member),
+        "scalers": {n: None if s is None else s.state(member) for n, s in scalers.items()},
+        "updates": learner.updates,
+        "rollout": _rollout_state(learner, member),
+    }
+
+
+def _rollout_state(learner: PPOLearner, member: int) -> dict[str, Any] | None:
+    memory = learner.memory
+    if memory is None:
+        return None
+    noise, pending = learner.noise, learner.pending
+    return {
+        "length": memory.length,
+        "all_valid": learner.all_valid,
+        "memory": memory.state(member),
+        "noise": None if noise is None else noise[:, member].clone(),
+        "pending": None if pending is None else pending[member].clone(),
+    }
+
+
+def load_member_state(learner: PPOLearner, state: Mapping[str, Any], member: int = 0) -> None:
+    """Take over what :func:`member_state` returned; nothing is changed if it does not fit.
+
+    An unfinished rollout is taken over where its length and its number of instances are those
+    of the learner (or the learner has no memory yet); otherwise a new one starts.
+
+    Raises:
+        CheckpointMismatch: It belongs to another architecture; every difference is listed.
+    """
+    wanted = member_state(learner, member)
+    found = differences(
+        {key: value for key, value in wanted.items() if key != "rollout"},
+        {key: value for key, value in state.items() if key != "rollout"},
+    )
+    if "rollout" not in state:
+        found.append("rollout is missing")
+    if found:
+        raise CheckpointMismatch(
+            "this state belongs to another PPO agent:\n" + "\n".join(f"  - {d}" for d in found)
+        )
+    learner.reconfigure(member, evolve(learner.cfgs[member], **state["settings"]))
+    networks = learner.networks
+    networks.load(state["networks"], member)
+    learner.optimizer.load(state["optimizer"], member)
+    for name, scaler in (
+        ("observations", networks.policy_input.scaler),
+        ("states", networks.value_input.scaler),
+        ("returns", learner.value_scaler),
+    ):
+        if scaler is not None and state["scalers"][name] is not None:
+            scaler.load(state["scalers"][name], member)
+    learner.updates = int(state["updates"])
+    _load_rollout(learner, state["rollout"], member)
+
+
+def _load_rollout(learner: PPOLearner, state: Mapping[str, Any] | None, member: int) -> None:
+    if state is None or int(state["length"]) != learner.cfg.rollouts:
+        _forget_rollout(learner)
+        return
+    if learner.memory is None:
+        learner.allocate(int(state["memory"]["num_envs"]))
+    assert learner.memory is not None
+    if learner.memory.num_envs != int(state["memory"]["num_envs"]):
+        _forget_rollout(learner)
+        return
+    learner.memory.load(state["memory"], member)
+    learner.all_valid = bool(state["all_valid"])
+    learner.noise = _placed(learner, learner.noise, state["noise"], member, axis=1)
+    learner.pending = _placed(learner, learner.pending, state["pending"], member, axis=0)
+
+
+def _placed(
+    learner: PPOLearner,
+    current: torch.Tensor | None,
+    given: torch.Tensor | None,
+    member: int,
+    axis: int,
+) -> torch.Tensor | None:
+    """Put a member's tensor into the stacked one, made if there is none."""
+    if given is None:
+        return None
+    given = given.to(learner.device)
+    if learner.population == 1:
+        return given.clone().unsqueeze(axis)
+    if current is None:
+        current = (
+            torch.zeros_like(given).unsqueeze(axis).repeat_interleave(learner.population, axis)
+        )
+    current.select(axis, member).copy_(given)
+    return current
+
+
+def _forget_rollout(learner: PPOLearner) -> None:
+    learner.noise, learner.pending, learner.all_valid = None, None, True
+    if learner.memory is not None:
+        learner.memory.clear()
+
+
+def differences(wanted: Any, given: Any, path: str = "") -> list[str]:
+    """List how a state differs in structure, shapes and types from the one that is wanted."""
+    if isinstance(wanted, Mapping):
+        if not isinstance(given, Mapping):
+            return [f"{path} should be a table, is {_kind(given)}"]
+        found = [f"{_join(path, key)} is missing" for key in wanted if key not in given]
+        found += [f"{_join(path, key)} is not known" for key in given if key not in wanted]
+        for key in wanted:
+            if key in given:
+                found += differences(wanted[key], given[key], _join(path, key))
+        return found
+    if isinstance(wanted, torch.Tensor) or isinstance(given, torch.Tensor | Mapping):
+        return (
+            []
+            if _kind(wanted) == _kind(given)
+            else [f"{path} should be {_kind(wanted)}, is {_kind(given)}"]
+        )
+    if (wanted is None) != (given is None):
+        return [f"{path} should be {_kind(wanted)}, is {_kind(given)}"]
+    return []
+
+
+def _join(path: str, key: object) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"a tensor {list(value.shape)} of {value.dtype}"
+    if isinstance(value, Mapping):
+        return "a table"
+    return "none" if value is None else type(value).__name__

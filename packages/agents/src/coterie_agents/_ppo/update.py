@@ -1,0 +1,168 @@
+"""One update of PPO: epochs over the mini-batches of a rollout."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from .._optim.adam import clip_by_norm
+from .._optim.schedule import adapt_to_kl, linear_decay
+from .errors import NonFiniteLoss
+from .losses import Losses, ppo_losses
+from .prepare import prepare, take_statistics
+from .rollout import Samples, mini_batches
+
+if TYPE_CHECKING:
+    from .learner import PPOLearner
+
+_LOSSES = ("policy", "value", "entropy")
+
+
+def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> list[dict[str, float]]:
+    """Learn from a full memory.
+
+    Args:
+        learner: The members.
+        timestep: Timestep from 0.
+        timesteps: Number of timesteps in all.
+
+    Returns:
+        Scalars of each member, by name.
+
+    Raises:
+        NonFiniteLoss: A loss or gradient is NaN or infinite.
+    """
+    cfg, optimizer = learner.cfg, learner.optimizer
+    assert learner.memory is not None
+    if cfg.learning_rate_scheduler == "linear":
+        first = torch.tensor([c.learning_rate for c in learner.cfgs], dtype=torch.float64)
+        optimizer.learning_rate.copy_(linear_decay(first, timestep, timesteps))
+    prepared = prepare(
+        learner.memory,
+        learner.networks,
+        learner.hyper,
+        learner.value_scaler,
+        all_valid=learner.all_valid,
+        normalize_advantages=cfg.normalize_advantages,
+        time_limit_bootstrap=cfg.time_limit_bootstrap,
+    )
+    rate = optimizer.learning_rate.clone()
+    steps = _epochs(learner, prepared.samples)
+    take_statistics(prepared.raw_inputs, prepared.samples.weights)
+    return _scalars(learner, steps, prepared.explained_variance, rate)
+
+
+def _epochs(learner: PPOLearner, samples: Samples) -> list[tuple[Losses, torch.Tensor]]:
+    """Do every optimiser step; return each one's losses and gradient norms."""
+    cfg, hyper = learner.cfg, learner.hyper
+    steps: list[tuple[Losses, torch.Tensor]] = []
+    active: torch.Tensor | None = None
+    for _ in range(cfg.learning_epochs):
+        before = len(steps)
+        for batch in mini_batches(samples, cfg.mini_batches, learner.generators):
+            losses, gradient = descend(learner, batch)
+            norm = clip_by_norm(gradient, hyper.grad_norm_clip)
+            _require_finite(learner, losses, norm)
+            steps.append((losses, norm))
+            if hyper.kl_threshold is not None:
+                near = losses.kl <= hyper.kl_threshold
+                active = near if active is None else active & near
+                if not bool(active.any()):
+                    return steps
+            learner.optimizer.step(gradient, active)
+        if cfg.learning_rate_scheduler == "kl_adaptive":
+            kl = torch.stack([losses.kl for losses, _ in steps[before:]]).mean(0)
+            _adapt(learner, kl)
+    return steps
+
+
+def descend(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
+    """Compute the losses of a mini-batch and their gradient.
+
+    Args:
+        learner: The members.
+        batch: Samples ``[P, b, ...]``.
+
+    Returns:
+        Losses, and the gradient of each member's total, ``[P, parameters]``.
+    """
+    hyper, networks = learner.hyper, learner.networks
+    with torch.enable_grad():
+        log_prob, entropy = networks.evaluate(batch.policy_inputs, batch.actions)
+        losses = ppo_losses(
+            log_prob=log_prob,
+            old_log_prob=batch.log_prob,
+            advantages=batch.advantages,
+            entropy=entropy,
+            values=networks.values(batch.value_inputs),
+            old_values=batch.values,
+            returns=batch.returns,
+            ratio_clip=hyper.ratio_clip,
+            value_loss_scale=hyper.value_loss_scale,
+            entropy_loss_scale=hyper.entropy_loss_scale,
+            value_clip=hyper.value_clip,
+            weights=batch.weights,
+        )
+        gradients = torch.autograd.grad(losses.total.sum(), networks.parameters, allow_unused=True)
+    return losses, learner.optimizer.gather(gradients)
+
+
+def _adapt(learner: PPOLearner, kl: torch.Tensor) -> None:
+    cfg, optimizer = learner.cfg, learner.optimizer
+    low, high = cfg.learning_rate_min, cfg.learning_rate_max
+    rate = adapt_to_kl(optimizer.learning_rate, kl, learner.hyper.kl_target, low, high)
+    optimizer.learning_rate.copy_(rate)
+
+
+def _require_finite(learner: PPOLearner, losses: Losses, norm: torch.Tensor) -> None:
+    """Stop before weights are spoiled, and say which loss it was."""
+    total = losses.total.detach()
+    if math.isfinite(float((total + norm).sum())):
+        return
+    bad = ~torch.isfinite(total + norm)
+    members = tuple(int(member) for member in bad.nonzero().flatten())
+    if not members:
+        return
+    values = {f"loss/{name}": float(getattr(losses, name)[members[0]]) for name in _LOSSES}
+    values["gradient_norm"] = float(norm[members[0]])
+    wrong = ", ".join(f"{k} is {v}" for k, v in values.items() if not math.isfinite(v))
+    raise NonFiniteLoss(
+        f"{wrong} in update {learner.updates + 1} (learning rate "
+        f"{float(learner.optimizer.learning_rate[members[0]]):g}); the weights are those from "
+        "before. Look for infinite or very large observations and rewards; a lower "
+        "learning_rate, observation_normalization, value_normalization or a smaller "
+        "grad_norm_clip may help",
+        members,
+    )
+
+
+def _scalars(
+    learner: PPOLearner,
+    steps: list[tuple[Losses, torch.Tensor]],
+    explained: torch.Tensor,
+    rate: torch.Tensor,
+) -> list[dict[str, float]]:
+    """Average the losses over the steps; one transfer to the host for all of them."""
+
+    def mean(name: str) -> torch.Tensor:
+        return torch.stack([getattr(losses, name).detach() for losses, _ in steps]).mean(0)
+
+    entropy = mean("entropy")
+    columns = {
+        "loss/policy": mean("policy"),
+        "loss/value": mean("value"),
+        "loss/entropy": -learner.hyper.entropy_loss_scale * entropy,
+        "entropy": entropy,
+        "kl": mean("kl"),
+        "clip_fraction": mean("clip_fraction"),
+        "learning_rate": rate,
+        "explained_variance": explained,
+        "gradient_norm": torch.stack([norm for _, norm in steps]).mean(0),
+    }
+    log_std = learner.networks.log_std
+    if log_std is not None:
+        columns["standard_deviation"] = log_std.detach().exp().mean(-1)
+    rows = torch.stack([column.to(torch.float64) for column in columns.values()], dim=1).tolist()
+    return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -1,0 +1,1 @@
+"""What is done to observations and values before a network sees them."""
