@@ -111,7 +111,10 @@ def flatten(space: spaces.Space[Any], tree: Tree) -> torch.Tensor:
         return torch.cat([flatten(part, tree[key]) for key, part in space.spaces.items()], -1)  # type: ignore[index,call-overload]
     if isinstance(space, spaces.Tuple):
         return torch.cat([flatten(p, t) for p, t in zip(space.spaces, tree, strict=True)], -1)
-    tensor: Any = tree
+    return _flatten_tensor(space, tree)  # type: ignore[arg-type]
+
+
+def _flatten_tensor(space: spaces.Space[Any], tensor: torch.Tensor) -> torch.Tensor:
     if isinstance(space, spaces.Discrete):
         return torch.nn.functional.one_hot(tensor - int(space.start), int(space.n)).float()
     if isinstance(space, spaces.MultiDiscrete):

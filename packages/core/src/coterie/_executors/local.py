@@ -108,14 +108,15 @@ class LocalExecutor(Executor):
 
         The others finish the step first, so that what they learned is whole.
         """
-        results, failures = {}, []
+        results: dict[int, Any] = {}
+        failures: list[tuple[Member, WorkerError]] = []
         for index, driver in list(self._drivers.items()):
             try:
                 results[index] = action(driver)
             except WorkerError as error:
                 failures.append((driver.member, error))
-        for member, error in failures:
-            self._fail(member, error)
+        for member, failure in failures:
+            self._fail(member, failure)
         if failures and self._raises:
             raise failures[0][1]
         return results

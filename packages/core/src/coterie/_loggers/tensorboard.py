@@ -39,7 +39,7 @@ class TensorBoardLogger(Logger):
             ) from error
         folder = run.directory / self.cfg.folder
         self._writers = {
-            member.name: SummaryWriter(str(folder / member.name))  # type: ignore[no-untyped-call]
+            member.name: SummaryWriter(str(folder / member.name))
             for member in run.members
         }
 
@@ -47,9 +47,9 @@ class TensorBoardLogger(Logger):
         """Add each row to its member's event file."""
         for row in rows:
             at = row.timestep if self.cfg.against == "timestep" else row.env_steps
-            self._writers[row.member].add_scalar(row.name, row.value, at)  # type: ignore[no-untyped-call]
+            self._writers[row.member].add_scalar(row.name, row.value, at)
 
     def close(self) -> None:
         """Flush and close the event files."""
         for writer in self._writers.values():
-            writer.close()  # type: ignore[no-untyped-call]
+            writer.close()

@@ -1,0 +1,207 @@
+"""What every environment must do; inherit it to test yours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from gymnasium.vector import AutoresetMode
+
+from .._envs.boundary import Boundary
+from .._envs.interface import VectorEnv
+from .._spaces import leaf_of, sample_actions, space_leaves
+from .._trees import tree_leaves, tree_map
+from .._types import Tree
+
+
+class EnvSuite:
+    """Inherit this in a test class and implement :meth:`make_env`.
+
+    .. code-block:: python
+
+        class TestMyEnv(EnvSuite):
+            def make_env(self, num_envs, seed):
+                return MyEnv(num_envs, seed=seed)
+
+    With random actions several episodes must end within :attr:`timesteps`.
+    """
+
+    timesteps = 120
+    """Number of steps that the tests take."""
+
+    def make_env(self, num_envs: int, seed: int) -> VectorEnv:
+        """Make the environment under test."""
+        raise NotImplementedError
+
+    def rollout(
+        self, env: VectorEnv, seed: Any, timesteps: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Step with random actions that depend on the instance and the step alone.
+
+        Returns:
+            For each step: observations that were answered, rewards, observations that the step
+            ended in, terminated, truncated, valid.
+        """
+        boundary = Boundary(env, "raise")
+        boundary.reset(seed)
+        steps = []
+        for timestep in range(timesteps or self.timesteps):
+            taken = boundary.step(self.actions(env, timestep), timestep)
+            steps.append(
+                (
+                    taken.observations,
+                    taken.rewards,
+                    taken.next_observations,
+                    taken.terminated,
+                    taken.truncated,
+                    taken.valid,
+                )
+            )
+        return steps
+
+    def actions(self, env: VectorEnv, timestep: int) -> Tree:
+        """Draw the actions of one step: instance ``k`` gets the same whatever ``num_envs`` is."""
+        draws = [
+            sample_actions(
+                env.action_space, 1, torch.Generator().manual_seed(1000 * timestep + instance)
+            )
+            for instance in range(env.num_envs)
+        ]
+        first, *others = draws
+        return tree_map(lambda *rows: torch.cat(rows).to(env.device), first, *others)  # type: ignore[no-any-return]
+
+    def raw_step(self, env: VectorEnv, timestep: int) -> tuple[Any, ...]:
+        """Step without the loop's help; reset what waits for it. Return all but the infos."""
+        result = env.step(self.actions(env, timestep))
+        done = result[2] | result[3]
+        if env.autoreset_mode is AutoresetMode.DISABLED and bool(done.any()):
+            env.reset(options={"reset_mask": done})
+        return result[:4]
+
+    def seeds(self, env: VectorEnv, base: int = 0) -> Any:
+        """Seeds for a reset: one per instance where the environment takes that."""
+        return [base + k for k in range(env.num_envs)] if env.independent_streams else base
+
+    def test_what_comes_out_fits_the_spaces(self) -> None:
+        """Shapes, dtypes, devices and bounds are those of the spaces, at every step."""
+        env = self.make_env(3, seed=0)
+        for observed, rewards, ended, terminated, truncated, _ in self.rollout(
+            env, self.seeds(env)
+        ):
+            assert rewards.shape == terminated.shape == truncated.shape == (3,)
+            for tree in (observed, ended):
+                for leaf in space_leaves(env.observation_space):
+                    tensor = leaf_of(tree, leaf.path)
+                    assert (tensor.shape, tensor.dtype) == ((3, *leaf.shape), leaf.dtype)
+        env.close()
+
+    def test_episodes_end(self) -> None:
+        """The suite means nothing unless episodes end within its steps."""
+        env = self.make_env(3, seed=0)
+        steps = self.rollout(env, self.seeds(env))
+        assert (
+            sum(int((terminated | truncated).sum()) for *_, terminated, truncated, _ in steps) > 2
+        )
+        env.close()
+
+    def test_same_seed_same_episodes(self) -> None:
+        """One seed gives one rollout, another seed another."""
+        rollouts = []
+        for base in (0, 0, 1):
+            env = self.make_env(3, seed=base)
+            rollouts.append(self.rollout(env, self.seeds(env, 100 * base)))
+            env.close()
+        assert _same(rollouts[0], rollouts[1])
+        assert not _same(rollouts[0], rollouts[2])
+
+    def test_resetting_with_a_seed_starts_over(self) -> None:
+        """A reset with a seed undoes all that happened before."""
+        env = self.make_env(3, seed=0)
+        first = self.rollout(env, self.seeds(env))
+        assert _same(first, self.rollout(env, self.seeds(env)))
+        env.close()
+
+    def test_instances_are_independent(self) -> None:
+        """An instance with a stream of its own does not depend on the others, bit for bit."""
+        env = self.make_env(5, seed=0)
+        if not env.independent_streams:
+            pytest.skip("the instances of this environment share one stream")
+        many = self.rollout(env, [10 + k for k in range(5)])
+        env.close()
+        for count in (1, 2):
+            env = self.make_env(count, seed=0)
+            few = self.rollout(env, [10 + k for k in range(count)])
+            env.close()
+            assert _same(few, [tuple(_first_rows(part, count) for part in step) for step in many])
+
+    def test_what_was_returned_stays(self) -> None:
+        """Unless it says that it reuses buffers, nothing that was returned changes later."""
+        env = self.make_env(3, seed=0)
+        if env.reuses_buffers:
+            pytest.skip("this environment says that it reuses its buffers")
+        observations, _ = env.reset(seed=self.seeds(env))
+        kept = [(leaf, leaf.clone()) for leaf in tree_leaves(observations)]
+        for timestep in range(self.timesteps):
+            result = self.raw_step(env, timestep)
+            kept += [(leaf, leaf.clone()) for part in result for leaf in tree_leaves(part)]
+        assert all(torch.equal(leaf, copy) for leaf, copy in kept)
+        env.close()
+
+    def test_where_an_episode_ended(self) -> None:
+        """The true end of an episode is not the beginning of the next."""
+        env = self.make_env(3, seed=0)
+        steps = self.rollout(env, self.seeds(env))
+        for step, following in zip(steps, steps[1:], strict=False):
+            done = step[3] | step[4]
+            for row in done.nonzero().flatten().tolist():
+                begin = _first_rows(following[0], None, row)
+                end = _first_rows(step[2], None, row)
+                if env.autoreset_mode is AutoresetMode.NEXT_STEP:
+                    assert _equal(begin, end)
+                    assert not bool(following[5][row])
+                else:
+                    assert not _equal(begin, end)
+        env.close()
+
+    def test_saved_and_restored(self) -> None:
+        """Where the state can be saved, a restored environment goes on bit for bit."""
+        env = self.make_env(3, seed=0)
+        if not env.saves_state:
+            pytest.skip("this environment can't save its state")
+        env.reset(seed=self.seeds(env))
+        for timestep in range(17):
+            self.raw_step(env, timestep)
+        state = env.state_dict()
+        expected = [self.raw_step(env, timestep) for timestep in range(17, 60)]
+        other = self.make_env(3, seed=5)
+        other.load_state_dict(state)
+        found = [self.raw_step(other, timestep) for timestep in range(17, 60)]
+        assert _same(expected, found)
+        env.close()
+        other.close()
+
+    def test_closing_twice(self) -> None:
+        """``close()`` can be repeated."""
+        env = self.make_env(1, seed=0)
+        env.reset(seed=self.seeds(env))
+        env.close()
+        env.close()
+
+
+def _same(left: Any, right: Any) -> bool:
+    return all(
+        _equal(one, other)
+        for a, b in zip(left, right, strict=True)
+        for one, other in zip(a, b, strict=True)
+    )
+
+
+def _equal(left: Tree, right: Tree) -> bool:
+    return all(
+        torch.equal(a, b) for a, b in zip(tree_leaves(left), tree_leaves(right), strict=True)
+    )
+
+
+def _first_rows(tree: Tree, count: int | None, row: int = 0) -> Any:
+    return tree_map(lambda leaf: leaf[row] if count is None else leaf[:count], tree)
