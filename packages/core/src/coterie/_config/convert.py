@@ -163,7 +163,7 @@ def _sequence(value: Any, kind: Any) -> Any:
         (str(index), part, lambda part, member=member: convert(part, member))  # type: ignore[misc]
         for index, (part, member) in enumerate(parts)
     )
-    return found if origin in (list, collections.abc.Sequence) else origin(found)
+    return tuple(found) if origin is collections.abc.Sequence else origin(found)
 
 
 def _is_sequence(kind: Any) -> bool:
