@@ -1,0 +1,1 @@
+"""Experiments: a run's whole configuration as one frozen value."""

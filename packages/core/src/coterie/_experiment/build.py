@@ -1,0 +1,119 @@
+"""From an experiment to a trainer with its environment and agents, and to a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._errors import ConfigError
+from .._factory import make_agent, make_env
+from .._registry.manager import registry
+from .._runs.directory import RunDirectory
+from .files import load_experiment
+from .spec import Experiment
+
+if TYPE_CHECKING:
+    from .._runs.records import Summary
+    from .._trainers.base import Trainer
+
+
+def build_experiment(
+    experiment: Experiment | Mapping[str, Any] | str | Path,
+    *,
+    run_dir: str | Path | None = None,
+) -> Trainer:
+    """Make the environment, the agents and the trainer of an experiment.
+
+    Args:
+        experiment: The experiment, or what :func:`~coterie.load_experiment` reads one from.
+        run_dir: Folder that the run is written to, new or empty; ``None``: nothing is written.
+
+    Returns:
+        The trainer; its ``env`` is closed at exit, or when you close it.
+
+    Raises:
+        ConfigError: The experiment is wrong, or the folder holds something.
+        PluginError: Something that it names is not installed, or broken.
+    """
+    checked = load_experiment(experiment)
+    if run_dir is not None:
+        RunDirectory(run_dir)
+    where = checked.environment
+    env = make_env(
+        where.id,
+        num_envs=where.num_envs,
+        seed=where.seed,
+        device=where.device,
+        **where.settings,
+    )
+    try:
+        agents = [
+            make_agent(
+                member.agent,
+                env=env,
+                name=member.name,
+                seed=member.seed or 0,
+                device=member.device,
+                cfg=member.settings,
+            )
+            for member in checked.members
+        ]
+        trainer: Trainer = registry().load("trainer", checked.trainer.name)(
+            env=env,
+            agents=agents,
+            scopes=checked.scopes,
+            cfg=checked.trainer.settings,
+            run_dir=run_dir,
+            loggers=[(logger.name, logger.settings) for logger in checked.loggers],
+            experiment=checked,
+        )
+    except BaseException:
+        env.close()
+        raise
+    return trainer
+
+
+def run_experiment(
+    experiment: Experiment | Mapping[str, Any] | str | Path,
+    *,
+    run_dir: str | Path | None = None,
+) -> Summary:
+    """Build an experiment, train its population, and close trainer and environment.
+
+    Args:
+        experiment: The experiment, or what :func:`~coterie.load_experiment` reads one from.
+        run_dir: Folder that the run is written to, new or empty; ``None``: nothing is written.
+
+    Returns:
+        How it ended, a row per member.
+
+    Raises:
+        ConfigError: The experiment is wrong, or its trainer is one that the caller drives.
+        PluginError: Something that it names is not installed, or broken.
+        WorkerError: A member failed and ``on_member_failure`` is ``"raise"``.
+        TrainingInterrupted: SIGINT or SIGTERM came; the timestep was finished.
+    """
+    checked = load_experiment(experiment)
+    require_own_loop(checked)
+    trainer = build_experiment(checked, run_dir=run_dir)
+    try:
+        with trainer:
+            return trainer.train()
+    finally:
+        trainer.env.close()
+
+
+def require_own_loop(experiment: Experiment) -> None:
+    """Refuse trainers whose caller performs the timesteps.
+
+    Raises:
+        ConfigError: The trainer is one of those.
+    """
+    from .._trainers.step import StepTrainer
+
+    if issubclass(registry().load("trainer", experiment.trainer.name), StepTrainer):
+        raise ConfigError(
+            f"trainer {experiment.trainer.name!r} performs a timestep per call of a script; "
+            "'sequential' does the same by itself"
+        )
