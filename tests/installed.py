@@ -7,6 +7,7 @@ may be installed. Uses the standard library only: the tools of the tests come la
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
 from importlib import import_module
@@ -21,14 +22,26 @@ def top_level(name: str) -> list[str]:
     return sorted({file.parts[0] for file in files if file.name == "__init__.py"} - {".."})
 
 
-def import_all(package: str) -> list[str]:
-    """Import every module of a package, and return their names."""
+def optional(name: str) -> set[str]:
+    """Return the packages that only an extra of a distribution brings."""
+    wanted = (text for text in distribution(name).requires or () if "extra ==" in text)
+    return {re.split(r"[^\w-]", text)[0].replace("-", "_") for text in wanted}
+
+
+def import_all(package: str, may_lack: set[str]) -> list[str]:
+    """Import every module of a package that needs no extra, and return their names."""
     root = import_module(package)
-    names = [module.name for module in walk_packages(root.__path__, f"{package}.")]
-    for name in names:
-        if not name.endswith("__main__"):
-            import_module(name)
-    return [package, *names]
+    done = [package]
+    for module in walk_packages(root.__path__, f"{package}."):
+        try:
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
+        except ModuleNotFoundError as error:
+            if str(error.name).partition(".")[0] not in may_lack:
+                raise
+        else:
+            done.append(module.name)
+    return done
 
 
 def check_place(package: str) -> None:
@@ -52,9 +65,10 @@ def main(name: str, *declared: str) -> None:
     """Make every check, and say what was imported."""
     check_siblings(name, set(declared))
     modules = []
-    for package in {top for each in (name, *declared) for top in top_level(each)}:
-        check_place(package)
-        modules += import_all(package)
+    for each in (name, *declared):
+        for package in top_level(each):
+            check_place(package)
+            modules += import_all(package, optional(each))
     print(f"{name}: {len(modules)} modules imported, siblings: {sorted(declared) or 'none'}")
 
 

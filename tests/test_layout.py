@@ -21,7 +21,16 @@ MAY_IMPORT = {
     "coterie_envs": {"coterie"},
 }
 # Private modules of core that siblings may use, as they are pinned to its very version.
-SHARED = {"_config.validators", "_nearest", "_spaces", "_trainers.cfg", "_trees", "_types"}
+SHARED = {
+    "_config.validators",
+    "_executors.driver",
+    "_executors.interface",
+    "_nearest",
+    "_spaces",
+    "_trainers.cfg",
+    "_trees",
+    "_types",
+}
 
 
 def project(folder: Path) -> dict[str, Any]:
