@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
-from attrs import evolve
 
 from .._agents.transition import Transition
-from .._errors import CoterieError, WorkerRaised
+from .._errors import WorkerRaised
 from .._seeding import GlobalStreams, derive_seed
 from .._spaces import Leaf, check_contained, leaf_of, space_leaves
 from .._trees import tree_map, tree_rows
@@ -53,6 +52,8 @@ class MemberDriver:
         self.timestep: int | None = None
         self._interface = interface
         self._mode = mode
+        # None: the agent's tensors and the environment's are on one device, nothing moves.
+        self._device = None if interface.device == self.agent.device else self.agent.device
         self._deterministic = deterministic
         self._space = interface.action_space if debug else None
         self._timesteps = 0
@@ -65,7 +66,7 @@ class MemberDriver:
 
     def setup(self) -> None:
         """Get the agent ready: its memory, its mode, its random streams."""
-        with self._during("setup"):
+        with self.during("setup"):
             if self._mode == "eval":
                 self._generator_state = self.agent.generator.get_state()
                 self.agent.generator.manual_seed(derive_seed(self.member.seed, "eval"))
@@ -88,32 +89,39 @@ class MemberDriver:
     ) -> Any:
         """Answer the first observations of a run with actions ``[n, ...]`` of the scope."""
         self.timestep, self._timesteps = timestep, timesteps
-        with self._streams.active() if self._streams else nullcontext():
+        with self.during("reset"), self._streams.active() if self._streams else nullcontext():
             if cut and self._mode == "train":
-                with self._during("reset"):
-                    self.agent.episodes_cut()
-            return self._act(observations, states)
+                self.agent.episodes_cut()
+            return self._act(self._rows(observations), self._rows(states))
 
     def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
         """Record a step, learn, and answer the next observations with actions ``[n, ...]``."""
-        with self._streams.active() if self._streams else nullcontext():
-            self._learn(transition)
+        with self.during("record"), self._streams.active() if self._streams else nullcontext():
+            own = self._own(transition)
+            if self._mode == "train":
+                self._learn(own)
             self.timestep = (self.timestep or 0) + 1
-            return self._act(observations, states)
+            # Where no episode ended, the next actions answer what the step ended in.
+            same = observations is transition.next_observations
+            return self._act(
+                own.next_observations if same else self._rows(observations),
+                own.next_states if states is transition.next_states else self._rows(states),
+            )
 
     def finish(self, transition: Transition) -> None:
         """Record the last step of the run and learn."""
-        with self._streams.active() if self._streams else nullcontext():
-            self._learn(transition)
+        if self._mode == "train":
+            with self.during("record"), self._streams.active() if self._streams else nullcontext():
+                self._learn(self._own(transition))
 
     def metrics(self) -> dict[str, float]:
         """Hand over the agent's scalars since the last call."""
-        with self._during("metrics"):
+        with self.during("metrics"):
             return dict(self.agent.metrics())
 
     def snapshot(self) -> State:
         """Return the full state of the member: agent and random streams."""
-        with self._during("state"):
+        with self.during("state"):
             return {
                 "agent": self.agent.state_dict(),
                 "streams": None if self._streams is None else self._streams.state_dict(),
@@ -121,10 +129,28 @@ class MemberDriver:
 
     def restore(self, state: State) -> None:
         """Take over a state that :meth:`snapshot` returned."""
-        with self._during("state"):
+        with self.during("state"):
             self.agent.load_state_dict(state["agent"])
             if self._streams is not None and state["streams"] is not None:
                 self._streams.load_state_dict(state["streams"])
+
+    def reconfigure(self, settings: Mapping[str, Any]) -> None:
+        """Change settings of the agent."""
+        with self.during("reconfigure"):
+            self.agent.reconfigure(settings)
+
+    @contextmanager
+    def during(self, phase: str) -> Iterator[None]:
+        """Give an exception of the member's code the name of the phase that it happened in.
+
+        Raises:
+            WorkerRaised: The block raised an exception, or tried to end the process.
+        """
+        self.phase = phase
+        try:
+            yield
+        except (Exception, SystemExit) as error:
+            raise member_raised(self.member, self.phase, self.timestep, error) from error
 
     def _open_streams(self) -> GlobalStreams:
         if self._mode == "eval":
@@ -134,51 +160,57 @@ class MemberDriver:
             streams.load_state_dict(self.member.streams)
         return streams
 
-    def _learn(self, transition: Transition) -> None:
-        if self._mode == "eval":
-            return
-        at = {"timestep": self.timestep or 0, "timesteps": self._timesteps}
-        with self._during("record"):
-            self.agent.record_transition(self._own(transition), **at)
-        with self._during("post_interaction"):
-            self.agent.post_interaction(**at)
+    def _learn(self, own: Transition) -> None:
+        timestep = self.timestep or 0
+        self.agent.record_transition(own, timestep=timestep, timesteps=self._timesteps)
+        self.phase = "post_interaction"
+        self.agent.post_interaction(timestep=timestep, timesteps=self._timesteps)
 
-    def _act(self, observations: Tree, states: Tree | None) -> Any:
-        at = {"timestep": self.timestep or 0, "timesteps": self._timesteps}
+    def _act(self, observations: Any, states: Any) -> Any:
+        timestep = self.timestep or 0
         if self._mode == "train":
-            with self._during("pre_interaction"):
-                self.agent.pre_interaction(**at)
-        device, rows = self.agent.device, self.member.scope
-        self._observations = tree_rows(observations, rows, device)
-        self._states = None if states is None else tree_rows(states, rows, device)
-        with self._during("act"), torch.no_grad():
+            self.phase = "pre_interaction"
+            self.agent.pre_interaction(timestep=timestep, timesteps=self._timesteps)
+        self.phase = "act"
+        self._observations, self._states = observations, states
+        with torch.no_grad():
             self._actions = self.agent.act(
-                self._observations,
-                states=self._states,
+                observations,
+                states=states,
+                timestep=timestep,
+                timesteps=self._timesteps,
                 deterministic=self._deterministic,
-                **at,
             )
-            self._check(self._actions)
-        return tree_map(lambda t: t.detach().to(self._interface.device), self._actions)
+        self._check(self._actions)
+        home = None if self._device is None else self._interface.device
+        return tree_map(lambda t: t.detach() if home is None else t.detach().to(home), self._actions)
+
+    def _rows(self, tree: Tree | None) -> Any:
+        """Copy the member's rows to the agent's device."""
+        return None if tree is None else tree_rows(tree, self.member.scope, self._device)
 
     def _own(self, transition: Transition) -> Transition:
         """Cut the member's rows out of a step; observations and actions are those it acted on."""
-        device, rows = self.agent.device, self.member.scope
-        cut = {
-            name: getattr(transition, name)[rows].to(device)
-            for name in ("rewards", "terminated", "truncated", "valid")
-        }
-        states = transition.next_states
-        return evolve(
-            transition,
+        own = self._cut
+        return Transition(
             observations=self._observations,
             actions=self._actions,
+            rewards=own(transition.rewards),
+            next_observations=self._rows(transition.next_observations),
+            terminated=own(transition.terminated),
+            truncated=own(transition.truncated),
+            valid=own(transition.valid),
+            all_valid=transition.all_valid,
             states=self._states,
-            next_observations=tree_rows(transition.next_observations, rows, device),
-            next_states=None if states is None else tree_rows(states, rows, device),
-            infos=cut_infos(transition.infos, rows, self._interface.num_envs),
-            **cut,
+            next_states=self._rows(transition.next_states),
+            infos=cut_infos(transition.infos, self.member.scope, self._interface.num_envs)
+            if self.agent.uses_infos
+            else {},
         )
+
+    def _cut(self, tensor: torch.Tensor) -> torch.Tensor:
+        own = tensor[self.member.scope]
+        return own if self._device is None else own.to(self._device)
 
     def _check(self, actions: Any) -> None:
         for leaf in self._leaves:
@@ -188,21 +220,12 @@ class MemberDriver:
 
     def _check_leaf(self, tensor: Any, leaf: Leaf) -> None:
         shape = (self.member.num_envs, *leaf.shape)
+        name = f"actions.{leaf.label}" if leaf.path else "actions"
         if not isinstance(tensor, torch.Tensor) or tensor.shape != shape:
             got = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
-            raise ValueError(f"actions{leaf.label}: expected a tensor of shape {shape}, got {got}")
+            raise ValueError(f"{name}: expected a tensor of shape {shape}, got {got}")
         if tensor.dtype != leaf.dtype:
-            raise ValueError(f"actions{leaf.label}: expected {leaf.dtype}, got {tensor.dtype}")
-
-    @contextmanager
-    def _during(self, phase: str) -> Iterator[None]:
-        self.phase = phase
-        try:
-            yield
-        except CoterieError:
-            raise
-        except Exception as error:
-            raise member_raised(self.member, phase, self.timestep, error) from error
+            raise ValueError(f"{name}: expected {leaf.dtype}, got {tensor.dtype}")
 
 
 def member_raised(
