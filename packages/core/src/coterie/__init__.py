@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ._agents.interface import Agent, AgentCfg
+    from ._agents.cfg import AgentCfg
+    from ._agents.interface import Agent
     from ._agents.transition import Transition
     from ._config.structure import structure
     from ._envs.interface import EnvAdapter, Interface, VectorEnv
@@ -56,7 +57,8 @@ if TYPE_CHECKING:
     from ._trainers.step import StepTrainer
 
 _HOMES = {
-    "_agents.interface": ("Agent", "AgentCfg"),
+    "_agents.cfg": ("AgentCfg",),
+    "_agents.interface": ("Agent",),
     "_agents.transition": ("Transition",),
     "_config.structure": ("structure",),
     "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
-from attrs import frozen
 from gymnasium import spaces
 
 from .._config.structure import structure
@@ -16,12 +15,8 @@ from .._errors import CheckpointMismatch, ConfigError
 from .._seeding import derive_seed
 from .._state import read_state, write_state
 from .._types import State, Tree
+from .cfg import AgentCfg
 from .transition import Transition
-
-
-@frozen(kw_only=True)
-class AgentCfg:
-    """Settings of an agent that has none; the base of those that do."""
 
 
 class Agent(abc.ABC):
@@ -58,6 +53,9 @@ class Agent(abc.ABC):
 
     uses_global_generators: ClassVar[bool] = True
     """Whether the agent may draw from the process-wide generators."""
+
+    uses_infos: ClassVar[bool] = True
+    """Whether the agent reads ``transition.infos``; ``False`` saves bringing them to it."""
 
     def __init__(
         self,
@@ -125,7 +123,7 @@ class Agent(abc.ABC):
         """Take note of what the last actions led to.
 
         Args:
-            transition: The step of this scope; its tensors may be kept.
+            transition: The step of this scope; its tensors may be kept, but not changed.
             timestep: Timestep from 0.
             timesteps: Number of timesteps in all.
         """

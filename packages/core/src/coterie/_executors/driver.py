@@ -183,7 +183,9 @@ class MemberDriver:
             )
         self._check(self._actions)
         home = None if self._device is None else self._interface.device
-        return tree_map(lambda t: t.detach() if home is None else t.detach().to(home), self._actions)
+        return tree_map(
+            lambda t: t.detach() if home is None else t.detach().to(home), self._actions
+        )
 
     def _rows(self, tree: Tree | None) -> Any:
         """Copy the member's rows to the agent's device."""

@@ -39,8 +39,7 @@ class TensorBoardLogger(Logger):
             ) from error
         folder = run.directory / self.cfg.folder
         self._writers = {
-            member.name: SummaryWriter(str(folder / member.name))
-            for member in run.members
+            member.name: SummaryWriter(str(folder / member.name)) for member in run.members
         }
 
     def write(self, rows: Sequence[MetricRow]) -> None:

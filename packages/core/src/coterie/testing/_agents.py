@@ -36,6 +36,7 @@ class SumAgent(Agent):
     kind: ClassVar[str] = "sum"
     config_class: ClassVar[type[Any]] = SumAgentCfg
     uses_global_generators: ClassVar[bool] = False
+    uses_infos: ClassVar[bool] = False
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -180,6 +181,7 @@ class MemoryAgent(SumAgent):
     """Keeps every transition that it was given in :attr:`transitions`."""
 
     kind: ClassVar[str] = "memory"
+    uses_infos: ClassVar[bool] = True
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -152,7 +153,7 @@ class EnvSuite:
         """The true end of an episode is not the beginning of the next."""
         env = self.make_env(3, seed=0)
         steps = self.rollout(env, self.seeds(env))
-        for step, following in zip(steps, steps[1:], strict=False):
+        for step, following in pairwise(steps):
             done = step[3] | step[4]
             for row in done.nonzero().flatten().tolist():
                 begin = _first_rows(following[0], None, row)

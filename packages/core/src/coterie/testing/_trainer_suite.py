@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
@@ -22,7 +23,7 @@ _STEPS = 24
 
 
 def agents_for(env: VectorEnv, *classes: type[Agent], **settings: Any) -> list[Agent]:
-    """Make one agent of each class for ``env``, with seeds 0, 1, 2, …"""
+    """Make one agent of each class for ``env``, with the seeds 0, 1, 2 and so on."""
     return [
         cls(
             observation_space=env.observation_space,
@@ -49,7 +50,7 @@ class TrainerSuite:
     """Whether the trainer promises the same bits as ``sequential``."""
 
     def make_trainer(self, **arguments: Any) -> Trainer:
-        """Make the trainer under test from ``env``, ``agents``, ``scopes``, ``cfg`` …"""
+        """Make the trainer under test from ``env``, ``agents``, ``scopes``, ``cfg`` and so on."""
         raise NotImplementedError
 
     def run(
@@ -102,7 +103,7 @@ class TrainerSuite:
         """Structured observations and actions and privileged states arrive whole."""
         observation_space = spaces.Dict(
             {
-                "camera": spaces.Box(0, 255, (2, 2, 3), "uint8"),
+                "camera": spaces.Box(0, 255, (2, 2, 3), np.uint8),
                 "pair": spaces.Tuple((spaces.Discrete(3), spaces.MultiBinary(2))),
             }
         )
