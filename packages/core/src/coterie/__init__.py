@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         WorkerTimeout,
     )
     from ._executors.driver import MemberDriver
-    from ._executors.interface import Executor
+    from ._executors.interface import Executor, Mode
     from ._executors.local import LocalExecutor
     from ._executors.substitute import RandomActor
     from ._experiment.build import build_experiment, run_experiment
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from ._trainers.members import Member
     from ._trainers.sequential import SequentialTrainer
     from ._trainers.step import StepTrainer
+    from ._types import Infos, State, Tree
 
 _HOMES = {
     "_agents.cfg": ("AgentCfg",),
@@ -85,7 +86,7 @@ _HOMES = {
         "WorkerTimeout",
     ),
     "_executors.driver": ("MemberDriver",),
-    "_executors.interface": ("Executor",),
+    "_executors.interface": ("Executor", "Mode"),
     "_executors.local": ("LocalExecutor",),
     "_executors.substitute": ("RandomActor",),
     "_experiment.build": ("build_experiment", "run_experiment"),
@@ -101,6 +102,7 @@ _HOMES = {
     "_trainers.members": ("Member",),
     "_trainers.sequential": ("SequentialTrainer",),
     "_trainers.step": ("StepTrainer",),
+    "_types": ("Infos", "State", "Tree"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -139,6 +141,7 @@ __all__ = [
     "Executor",
     "Experiment",
     "GlobalStreams",
+    "Infos",
     "Interface",
     "LocalExecutor",
     "Logger",
@@ -149,12 +152,14 @@ __all__ = [
     "MemberSpec",
     "MemberSummary",
     "MetricRow",
+    "Mode",
     "PluginError",
     "PluginNotFound",
     "RandomActor",
     "RunInfo",
     "SequentialTrainer",
     "SharedMemoryError",
+    "State",
     "StepTrainer",
     "Summary",
     "Trainer",
@@ -163,6 +168,7 @@ __all__ = [
     "TrainerStateError",
     "TrainingInterrupted",
     "Transition",
+    "Tree",
     "VectorEnv",
     "WorkerDied",
     "WorkerError",

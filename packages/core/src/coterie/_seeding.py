@@ -143,7 +143,7 @@ class _NumpyStream:
 
 def _published_memory() -> int | None:
     """Address of the global generator's key and position; ``None``: it is no Mersenne Twister."""
-    generator: Any = np.random.get_bit_generator()
+    generator: Any = np.random.get_bit_generator()  # type: ignore[attr-defined]
     if not isinstance(generator, np.random.MT19937):
         return None
     return int(generator.ctypes.state_address)

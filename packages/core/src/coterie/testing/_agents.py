@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from attrs import frozen
 
-from .._agents.interface import Agent, AgentCfg
+from .._agents.cfg import AgentCfg
+from .._agents.interface import Agent
 from .._agents.transition import Transition
 from .._spaces import flat_size, flatten, sample_actions
 from .._types import State, Tree
