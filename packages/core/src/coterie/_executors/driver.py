@@ -211,8 +211,9 @@ class MemberDriver:
         )
 
     def _cut(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Copy the member's rows: an executor may write the next step to the same memory."""
         own = tensor[self.member.scope]
-        return own if self._device is None else own.to(self._device)
+        return own.clone() if self._device is None else own.to(self._device)
 
     def _check(self, actions: Any) -> None:
         for leaf in self._leaves:
