@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,7 +80,7 @@ class GymnasiumEnv(VectorEnv):
 
         Raises:
             EnvContractError: Seeds were given one by one, but the instances share one stream.
-            ValueError: The number of seeds or the mask is wrong.
+            ValueError: A seed is negative, or the number of seeds or the mask is wrong.
         """
         if seed is None and self._observations is None:
             seed = self.seed
@@ -99,7 +98,7 @@ class GymnasiumEnv(VectorEnv):
         if seed is None:
             return None
         if not isinstance(seed, Sequence):
-            return operator.index(seed) % _SEEDS
+            return spread_seeds([seed], 1)[0] % _SEEDS
         if not self.independent_streams:
             raise EnvContractError(
                 f"{self.name}: its instances share one random stream and can't be seeded one by "

@@ -23,6 +23,7 @@ from .names import install
 
 MODES = ("async", "sync", "vector_entry_point")
 _OWN = ("autoreset_mode", "vector_kwargs", "vectorization", "wrappers")
+_EXTRA_OF = {"flax": "jax", "jax": "jax", "jaxlib": "jax"}
 _EXTRA = re.compile(r"gymnasium\[([\w-]+)\]")
 
 
@@ -174,5 +175,6 @@ def _explained(request: Request) -> Iterator[None]:
 
 
 def _how_to_install(problem: BaseException) -> str:
-    extra = _EXTRA.search(str(problem))
-    return f"; with Coterie: {install(extra[1].replace('_', '-'))}" if extra else ""
+    named = _EXTRA.search(str(problem))
+    extra = named[1] if named else _EXTRA_OF.get(getattr(problem, "name", None) or "")
+    return f"; with Coterie: {install(extra.replace('_', '-'))}" if extra else ""

@@ -71,6 +71,8 @@ def _unknown(env_id: str, name: str, namespace: str) -> str:
     hint = f"; did you mean {near!r}?" if near else ""
     if not near and namespace:
         hint = f"; import the package that registers {namespace!r} by 'gymnasium:MODULE:{name}'"
+    elif not near:
+        hint = "; gymnasium.pprint_registry() lists those that it has"
     return f"gymnasium has no environment {env_id!r}{hint}"
 
 
