@@ -46,8 +46,9 @@ def tree_leaves(tree: Tree) -> Iterator[torch.Tensor]:
 def tree_rows(tree: Tree, rows: slice, device: torch.device | None = None) -> Any:
     """Copy some rows of every tensor into memory of their own.
 
-    The copy is always at the start of an allocation: a matrix product can round differently
-    for another alignment, and a member's result may not depend on where its scope lies.
+    The copy is always at the start of an allocation and in C order: a matrix product can round
+    differently for another alignment or order, and a member's result may not depend on where
+    its scope lies. (A plain clone keeps the order of a whole tensor, but not that of a part.)
 
     Args:
         tree: Tensors of shape ``[N, ...]``.
@@ -58,8 +59,8 @@ def tree_rows(tree: Tree, rows: slice, device: torch.device | None = None) -> An
     def copy(tensor: torch.Tensor) -> torch.Tensor:
         part = tensor[rows]
         if device is None or device == part.device:
-            return part.clone()
-        return part.to(device)
+            return part.clone(memory_format=torch.contiguous_format)
+        return part.to(device, memory_format=torch.contiguous_format)
 
     return tree_map(copy, tree)
 
