@@ -1,0 +1,162 @@
+"""The numbers at the head of the shared block: commands to the workers, their replies.
+
+Words are 64-bit integers that one side writes and the other reads after a wake-up.
+"""
+
+from __future__ import annotations
+
+import mmap
+from enum import IntEnum, IntFlag
+
+_SHARED_WORDS = 8
+_WORKER_WORDS = 16  # two cache lines, so that workers do not disturb each other
+
+PHASES = (
+    "start",
+    "load",
+    "setup",
+    "reset",
+    "pre_interaction",
+    "act",
+    "record",
+    "post_interaction",
+    "metrics",
+    "state",
+    "reconfigure",
+    "idle",
+    "stop",
+)
+
+
+class Command(IntEnum):
+    """What workers are woken up for."""
+
+    MESSAGE = 0
+    BEGIN = 1
+    ADVANCE = 2
+    FINISH = 3
+    STOP = 4
+
+
+class Flag(IntFlag):
+    """What a worker must know about a step."""
+
+    SAME = 1  # the step ended in the observations that the next actions answer
+    ALL_VALID = 2
+    INFOS = 4  # infos come through the channel
+    STATES = 8
+    CUT = 16
+
+
+def board_size(workers: int) -> int:
+    """Bytes that the words for this number of workers take."""
+    return 8 * (_SHARED_WORDS + workers * _WORKER_WORDS)
+
+
+class Board:
+    """The words of a trainer and its workers.
+
+    Args:
+        memory: The shared block.
+        workers: Number of workers.
+    """
+
+    def __init__(self, memory: mmap.mmap, workers: int) -> None:
+        self.words = memoryview(memory)[: board_size(workers)].cast("q")
+
+    def command(self, command: Command, flags: int, timestep: int, timesteps: int) -> int:
+        """Write what the workers shall do next; return the number of the round."""
+        words = self.words
+        words[1], words[2], words[3], words[4] = command, flags, timestep, timesteps
+        words[0] += 1
+        return words[0]
+
+    def read_command(self) -> tuple[int, int, int, int, int]:
+        """Read the number of the round, command, flags, timestep and timesteps."""
+        words = self.words
+        return words[0], words[1], words[2], words[3], words[4]
+
+    def row(self, worker: int) -> Row:
+        """The words of one worker."""
+        return Row(self, worker)
+
+    def release(self) -> None:
+        """Let go of the shared block."""
+        self.words.release()
+
+
+class Row:
+    """The words of one worker: what it is doing, and whether it has answered.
+
+    Args:
+        board: The board.
+        worker: Number of the worker.
+    """
+
+    def __init__(self, board: Board, worker: int) -> None:
+        self._words = board.words
+        self._base = _SHARED_WORDS + worker * _WORKER_WORDS
+
+    def clear(self) -> None:
+        """Forget an earlier worker of the same number."""
+        for offset in range(_WORKER_WORDS):
+            self._words[self._base + offset] = 0
+        self.timestep = None
+
+    def answer(self, number: int, failed: bool, busy: int) -> None:
+        """Mark a round as answered.
+
+        Args:
+            number: Number of the round.
+            failed: Whether a message about failures was sent.
+            busy: Nanoseconds that it took.
+        """
+        words, base = self._words, self._base
+        words[base + 1], words[base + 2] = failed, busy
+        words[base] = number
+
+    @property
+    def answered(self) -> int:
+        """Number of the last round that was answered."""
+        return self._words[self._base]
+
+    @property
+    def failed(self) -> bool:
+        """Whether the answer is a message about failures."""
+        return bool(self._words[self._base + 1])
+
+    @property
+    def busy(self) -> int:
+        """Nanoseconds that the last answer took."""
+        return self._words[self._base + 2]
+
+    @property
+    def phase(self) -> str:
+        """What the worker is doing."""
+        return PHASES[self._words[self._base + 3]]
+
+    @phase.setter
+    def phase(self, phase: str) -> None:
+        self._words[self._base + 3] = _CODE_OF.get(phase, 0)
+
+    @property
+    def member(self) -> int:
+        """Index of the member whose turn it is."""
+        return self._words[self._base + 4]
+
+    @member.setter
+    def member(self, index: int) -> None:
+        self._words[self._base + 4] = index
+
+    @property
+    def timestep(self) -> int | None:
+        """Timestep that the worker is at; ``None`` before the first."""
+        timestep = self._words[self._base + 5]
+        return None if timestep < 0 else timestep
+
+    @timestep.setter
+    def timestep(self, timestep: int | None) -> None:
+        self._words[self._base + 5] = -1 if timestep is None else timestep
+
+
+_CODE_OF = {phase: code for code, phase in enumerate(PHASES)}

@@ -1,0 +1,41 @@
+"""Configuration of the parallel trainer. Free of torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import field, frozen
+
+from coterie._config.validators import at_least, more_than
+from coterie._trainers.cfg import TrainerCfg
+
+
+@frozen(kw_only=True)
+class ParallelTrainerCfg(TrainerCfg):
+    """What the parallel trainer can be told, beside what every trainer can.
+
+    Attributes:
+        processes: Number of worker processes; ``None``: one per agent; ``"auto"``: no more than
+            there are cores. Fewer processes than agents share memory, and CUDA contexts.
+        threads: Threads that torch uses in each worker; ``None``: an equal share of the cores,
+            at least 1.
+        start_method: ``"forkserver"``: workers are forked from a helper process that has
+            imported torch already; ``"spawn"``: each is a fresh interpreter; ``"auto"``:
+            ``"forkserver"``, but ``"spawn"`` where CUDA is used or the system is not Linux.
+            The user's own process is never forked, and no global setting is touched.
+        preload: Modules that the helper process imports before workers are forked from it. They
+            must start no threads and touch no CUDA.
+        start_timeout: Seconds within which a worker must have been started.
+        phase_timeout: Seconds within which all members must have answered a step.
+        stop_grace: Seconds that a worker has to stop by itself before it is killed.
+        slow_warning: Seconds between two warnings that name a member that is still at work.
+    """
+
+    processes: int | Literal["auto"] | None = field(default=None, validator=at_least(1))
+    threads: int | None = field(default=None, validator=at_least(1))
+    start_method: Literal["auto", "forkserver", "spawn"] = "auto"
+    preload: tuple[str, ...] = ()
+    start_timeout: float = field(default=60.0, validator=more_than(0))
+    phase_timeout: float = field(default=300.0, validator=more_than(0))
+    stop_grace: float = field(default=2.0, validator=at_least(0))
+    slow_warning: float = field(default=60.0, validator=more_than(0))

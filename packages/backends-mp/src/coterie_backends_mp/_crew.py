@@ -1,0 +1,260 @@
+"""The worker processes of one trainer: started, woken up, waited for, watched and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import time
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+
+from coterie import Interface, Member
+
+from ._block import Arrays, Block, block_size, make_block
+from ._board import Command
+from ._cfg import ParallelTrainerCfg
+from ._channel import Channel
+from ._launcher import Launcher, ServerLost
+from ._messages import Exited
+from ._process import Process
+from ._signal import Signal
+from ._system import kill_group
+
+_STACK_SECONDS = 2.0  # within which the server must have written a worker's stack
+_KILL_SECONDS = 10.0  # within which the kernel must have ended a killed process
+
+
+class Crew:
+    """Worker processes, the server that starts them, and the block that they share.
+
+    Args:
+        groups: The members of each process.
+        interface: Spaces and number of instances of the environment.
+        cfg: Time limits.
+        fork: Whether workers are forked from the server.
+        preload: Modules that the server imports first.
+
+    Raises:
+        SharedMemoryError: There is not enough memory for the block.
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[Sequence[Member]],
+        interface: Interface,
+        cfg: ParallelTrainerCfg,
+        fork: bool,
+        preload: Sequence[str],
+    ) -> None:
+        self.groups, self.interface = groups, interface
+        self.scopes = tuple(m.num_envs for group in groups for m in group)
+        self.processes: dict[int, Process] = {}
+        self._cfg = cfg
+        self._owner = os.getpid()
+        self._fd = make_block(block_size(interface, self.scopes, len(groups)))
+        self._block: Block | None = Block(self._fd, len(groups))
+        self.arrays: Arrays = self._block.arrays(interface, self.scopes)
+        self.board = self._block.board
+        self._done = Signal.create()
+        self._launcher = Launcher(fork, preload)
+        self._poll = select.poll()
+        self._poll.register(self._done.fd, select.POLLIN)
+        self._poll.register(self._launcher.fileno(), select.POLLIN)
+
+    def start(self) -> None:
+        """Start the processes that are not running.
+
+        Raises:
+            ServerLost: That did not work.
+        """
+        missing = [n for n in range(len(self.groups)) if n not in self.processes]
+        if missing and not self.processes:
+            self._launcher.wait_ready(self._cfg.start_timeout)
+        for number in missing:
+            self._start(number)
+
+    def fits(self, groups: Sequence[Sequence[Member]], interface: Interface) -> bool:
+        """Whether this crew is the one for these members and this environment."""
+        return interface == self.interface and [list(group) for group in groups] == [
+            list(group) for group in self.groups
+        ]
+
+    def how_the_server_ended(self) -> str:
+        """Say what happened to the server, for messages."""
+        return self._launcher.how_it_ended()
+
+    def send(self, messages: Mapping[int, object]) -> None:
+        """Send a message to some processes, by their number, and wake them up to read it."""
+        turn = self.board.command(Command.MESSAGE, 0, 0, 0)
+        for number, message in messages.items():
+            self.post(number, message)
+            self.processes[number].wake(turn)
+
+    def post(self, number: int, message: object) -> None:
+        """Send a message to a process that will be woken up for it later."""
+        with contextlib.suppress(OSError):  # it died; whoever waits for it learns that
+            self.processes[number].channel.send(message)
+
+    def wake(
+        self, numbers: Iterable[int], command: Command, flags: int, at: tuple[int, int]
+    ) -> None:
+        """Tell processes what to do next.
+
+        Args:
+            numbers: Which.
+            command: What to do.
+            flags: What they must know about it.
+            at: Timestep, and where the count of timesteps ends.
+        """
+        turn = self.board.command(command, flags, *at)
+        for number in numbers:
+            self.processes[number].wake(turn)
+
+    def wait(self, numbers: Iterable[int]) -> list[int]:
+        """Wait until processes have answered the current round, or ended.
+
+        Args:
+            numbers: Which.
+
+        Returns:
+            Those that did neither in time.
+        """
+        waiting = [self.processes[number] for number in numbers]
+        began = time.monotonic()
+        warn_at = self._cfg.slow_warning
+        while True:
+            waiting = [p for p in waiting if p.exited is None and not p.answered]
+            if not waiting:
+                return []
+            limit = min(self.time_limit(process.number) for process in waiting)
+            spent = time.monotonic() - began
+            if spent >= limit:
+                return [process.number for process in waiting]
+            if spent >= warn_at:
+                warn_at += self._cfg.slow_warning
+                _warn_slow(waiting[0], spent)
+            self._look(min(limit, warn_at) - spent)
+
+    def stack(self, number: int) -> str:
+        """Find out where a process hangs; empty if it does not tell."""
+        return self._launcher.stack(number, _STACK_SECONDS)
+
+    def kill(self, numbers: Iterable[int]) -> None:
+        """Kill processes with all that they started, and wait until they are gone."""
+        doomed = [self.processes[number] for number in numbers]
+        for process in doomed:
+            if process.exited is None:
+                self._launcher.kill(process.number)
+        deadline = time.monotonic() + _KILL_SECONDS
+        while any(p.exited is None for p in doomed) and time.monotonic() < deadline:
+            self._look(deadline - time.monotonic())
+
+    def bury(self) -> None:
+        """Give back what belonged to processes that ended; :meth:`start` starts them anew."""
+        self._note_exits()
+        for number, process in list(self.processes.items()):
+            if process.exited is not None:
+                self.processes.pop(number).close()
+
+    def close(self, deadline: float) -> None:
+        """End all processes and give everything back. Calling it again does nothing.
+
+        Args:
+            deadline: Seconds that processes have to end by themselves.
+        """
+        if self._block is None:
+            return
+        if self._owner == os.getpid():
+            try:
+                self._stop(deadline)
+            finally:
+                self._launcher.close(_KILL_SECONDS)
+                for process in self.processes.values():
+                    if process.exited is None:
+                        kill_group(process.pid)
+        for process in self.processes.values():
+            process.close()
+        self.processes.clear()
+        self._done.close()
+        self.board.release()
+        self._block = None
+        del self.arrays
+        os.close(self._fd)
+
+    def _start(self, number: int) -> None:
+        assert self._block is not None
+        ours, theirs = Channel.pair()
+        go = Signal.create()
+        row = self.board.row(number)
+        row.clear()
+        fds = [theirs.fileno(), self._fd, *go.fds, *self._done.fds]
+        try:
+            seconds = self._cfg.start_timeout
+            pid = self._launcher.start(number, len(self.groups), fds, seconds)
+        except ServerLost:
+            ours.close()
+            go.close()
+            raise
+        finally:
+            theirs.close()
+        self.processes[number] = Process(
+            number=number, pid=pid, members=self.groups[number], channel=ours, go=go, row=row
+        )
+
+    def time_limit(self, number: int) -> float:
+        """Seconds that a process may take for what it is doing."""
+        booting = self.processes[number].row.phase in ("start", "load")
+        return self._cfg.start_timeout if booting else self._cfg.phase_timeout
+
+    def _look(self, seconds: float) -> None:
+        """Sleep until something happens: an answer, the end of a process, or the time limit."""
+        for fd, _ in self._poll.poll(max(1.0, seconds * 1000)):
+            if fd == self._done.fd:
+                self._done.wait()
+            else:
+                self._note_exits()
+
+    def _note_exits(self) -> None:
+        try:
+            exits = self._launcher.exits()
+        except ServerLost:
+            self._poll.unregister(self._launcher.fileno())
+            exits = self._launcher.exits()
+        for exited in exits:
+            process = self.processes.get(exited.worker)
+            if process is not None and process.pid == exited.pid:
+                process.exited = exited
+        if self._launcher.lost:
+            for process in self.processes.values():
+                if process.exited is None:
+                    kill_group(process.pid)
+                    process.exited = Exited(
+                        worker=process.number, pid=process.pid, status=-9, text=_SERVER_GONE
+                    )
+
+    def _stop(self, deadline: float) -> None:
+        self._note_exits()
+        alive = [p for p in self.processes.values() if p.exited is None]
+        turn = self.board.command(Command.STOP, 0, 0, 0)
+        for process in alive:
+            process.wake(turn)
+        end = time.monotonic() + min(deadline, self._cfg.stop_grace)
+        while any(p.exited is None for p in alive) and time.monotonic() < end:
+            self._look(end - time.monotonic())
+        self.kill(process.number for process in alive)
+
+
+_SERVER_GONE = "the process that starts and watches the workers ended; they ended with it"
+
+
+def _warn_slow(process: Process, seconds: float) -> None:
+    phase, timestep, culprit = process.place
+    culprit = culprit or process.members[0]
+    at = "" if timestep is None else f" at step {timestep}"
+    warnings.warn(
+        f"agent {culprit.index} ({culprit.name!r}) has been in {phase}{at} for "
+        f"{seconds:.0f} s, the others wait",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,279 @@
+"""The executor whose members live in worker processes."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from coterie import (
+    Executor,
+    Interface,
+    Member,
+    RandomActor,
+    TrainerCfg,
+    TrainerStateError,
+    Transition,
+    WorkerError,
+)
+from coterie._executors.interface import Mode
+from coterie._types import State, Tree
+
+from ._autopsy import find_failures, read_answer
+from ._board import Command, Flag
+from ._cfg import ParallelTrainerCfg
+from ._crew import Crew
+from ._exchange import Exchange, pack_infos
+from ._failures import not_started
+from ._handover import check_descriptors, forks, modules_to_preload, open_messages
+from ._launcher import ServerLost
+from ._messages import Ask
+from ._packing import pack, unpack
+from ._placement import count_processes, place
+from ._system import usable_cores
+
+
+class ProcessExecutor(Executor):
+    """Members in worker processes, several or one in each; one round trip per timestep.
+
+    Args:
+        cfg: Number of processes, start method, time limits.
+    """
+
+    def __init__(self, cfg: ParallelTrainerCfg | None = None) -> None:
+        self._settings = ParallelTrainerCfg() if cfg is None else cfg
+        self._crew: Crew | None = None
+        self._exchange: Exchange | None = None
+        self._members: tuple[Member, ...] = ()
+        self._random: dict[int, RandomActor] = {}
+        self._mode: Mode = "train"
+        self._busy = False
+        self._raises = True
+        self._timesteps = 0
+        self._timestep = 0
+        self._seconds: dict[str, float] = {}
+
+    def open(
+        self, members: Sequence[Member], interface: Interface, mode: Mode, cfg: TrainerCfg
+    ) -> None:
+        """Start the processes that are missing, and send every member to its own.
+
+        Raises:
+            WorkerStartError: A member can't be sent, or processes can't be started.
+            SharedMemoryError: There is not enough memory for what is exchanged.
+            WorkerError: A member failed to get ready.
+        """
+        settings = cfg if isinstance(cfg, ParallelTrainerCfg) else self._settings
+        self._members, self._mode = tuple(members), mode
+        self._raises = cfg.on_member_failure == "raise"
+        self._random = {m.index: RandomActor(m, interface) for m in members if m.failure}
+        self._seconds = dict.fromkeys(("write", "slowest member", "wake-up", "read"), 0.0)
+        cores = usable_cores()
+        groups = place(members, count_processes(settings.processes, len(members), cores))
+        messages = open_messages(groups, interface, mode, settings)
+        crew = self._ready_crew(groups, interface, settings)
+        self._exchange = Exchange(crew.arrays, interface)
+        self._exchange.mark_all_valid()
+        self._busy = True
+        crew.send(messages)
+        self._collect(messages)
+
+    def begin(
+        self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
+    ) -> Any:
+        """Let every member answer the first observations."""
+        assert self._exchange is not None
+        self._timestep, self._timesteps = timestep, timesteps
+        flags = self._exchange.put_observations(observations, states)
+        self._round(Command.BEGIN, flags | (Flag.CUT if cut else 0))
+        return self._exchange.take_actions(self._members, self._random)
+
+    def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
+        """Let every member record, learn and act."""
+        assert self._exchange is not None
+        now = time.perf_counter
+        start = now()
+        flags = self._put(transition, observations, states)
+        written = now()
+        slowest = self._round(Command.ADVANCE, flags)
+        answered = now()
+        self._timestep += 1
+        actions = self._exchange.take_actions(self._members, self._random)
+        self._count(written - start, slowest, answered - written - slowest, now() - answered)
+        return actions
+
+    def finish(self, transition: Transition) -> None:
+        """Let every member record the last step and learn."""
+        assert self._exchange is not None
+        flags = self._put(transition, transition.next_observations, transition.next_states)
+        self._round(Command.FINISH, flags)
+
+    def metrics(self) -> list[Mapping[str, float]]:
+        """Hand over each member's scalars."""
+        found = self._ask("metrics", self._active())
+        return [found.get(member.index, {}) for member in self._members]
+
+    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
+        """Return the state of members, in the main memory."""
+        chosen = self._active() if members is None else members
+        return self._ask("snapshot", [m for m in chosen if m.failure is None])
+
+    def restore(self, member: Member, state: State) -> None:
+        """Give a member a state."""
+        self._ask("restore", [self._running(member)], state)
+
+    def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
+        """Change settings of a member's agent, here and in its process.
+
+        Raises:
+            ConfigError: The agent refuses the settings; nothing was changed.
+        """
+        self._running(member).agent.reconfigure(settings)
+        self._ask("reconfigure", [member], dict(settings))
+
+    def settle(self, members: Sequence[Member]) -> None:
+        """Bring what a training run changed home, into the members' own agents.
+
+        Raises:
+            TrainerStateError: A step was broken off in the middle.
+        """
+        if self._crew is not None and self._mode == "train":
+            super().settle(members)
+
+    def timings(self) -> Mapping[str, float]:
+        """Seconds since the start of the run.
+
+        Returns:
+            ``"write"`` and ``"read"``: copying into and out of the shared block;
+            ``"slowest member"``: the slowest process of each step at work; ``"wake-up"``: the
+            rest of the time that the others were waited for.
+        """
+        return dict(self._seconds)
+
+    def close(self, deadline: float = 5.0) -> None:
+        """End the processes and give everything back."""
+        crew, self._crew, self._exchange = self._crew, None, None
+        if crew is not None:
+            crew.close(deadline)
+
+    def _active(self) -> list[Member]:
+        return [member for member in self._members if member.failure is None]
+
+    def _running(self, member: Member) -> Member:
+        if self._crew is None or member not in self._active():
+            raise TrainerStateError(f"member {member.name!r} is not running")
+        return member
+
+    def _ready_crew(
+        self, groups: Sequence[Sequence[Member]], interface: Interface, cfg: ParallelTrainerCfg
+    ) -> Crew:
+        """Make the crew, or bring the one that there is to full strength."""
+        members = self._members
+        if self._crew is not None and not self._crew.fits(groups, interface):
+            self.close()
+        try:
+            if self._crew is None:
+                check_descriptors(members, len(groups))
+                fork, preload = forks(cfg, members, interface), modules_to_preload(cfg, members)
+                self._crew = Crew(groups, interface, cfg, fork, preload)
+                weakref.finalize(self, self._crew.close, 0.0)
+            self._crew.bury()
+            self._crew.start()
+        except ServerLost:
+            raise self._not_started(members[0]) from None
+        except BaseException:
+            self.close()
+            raise
+        return self._crew
+
+    def _not_started(self, member: Member) -> WorkerError:
+        assert self._crew is not None
+        how = self._crew.how_the_server_ended()
+        self.close(0.0)
+        return not_started(
+            member, f"and the others could not be started by their server process: {how}"
+        )
+
+    def _put(self, transition: Transition, observations: Tree, states: Tree | None) -> int:
+        """Write what the members must know of a step; return what workers must know about it."""
+        assert self._exchange is not None
+        if self._mode == "eval":
+            return self._exchange.put_observations(observations, states)
+        flags = self._exchange.put_step(transition, observations, states)
+        return flags | self._put_infos(transition) if transition.infos else flags
+
+    def _put_infos(self, transition: Transition) -> int:
+        """Send infos to the workers whose members read them."""
+        assert self._crew is not None
+        rows = self._crew.interface.num_envs
+        for number, process in self._crew.processes.items():
+            packed = pack_infos(transition.infos, process.living, rows)
+            if packed:
+                self._crew.post(number, packed)
+        return Flag.INFOS
+
+    def _round(self, command: Command, flags: int) -> float:
+        """Let all members do one thing; return the seconds that the slowest process needed."""
+        assert self._crew is not None
+        crew = self._crew
+        numbers = [n for n, process in crew.processes.items() if process.living]
+        self._busy = True
+        crew.wake(numbers, command, flags, (self._timestep, self._timesteps))
+        late = crew.wait(numbers)
+        self._busy = False
+        processes = [crew.processes[number] for number in numbers]
+        if late or any(not p.answered or p.row.failed for p in processes):
+            self._fail(find_failures(crew, numbers, late))
+        return max((p.row.busy for p in processes), default=0) * 1e-9
+
+    def _collect(self, numbers: Collection[int]) -> dict[int, bytes]:
+        """Wait for the answers to messages; return the results by index of the member."""
+        assert self._crew is not None
+        crew = self._crew
+        late = crew.wait(numbers)
+        self._busy = False
+        results: dict[int, bytes] = {}
+        failures: dict[int, WorkerError] = {}
+        for number in numbers:
+            process = crew.processes[number]
+            if process.answered:
+                results |= read_answer(process, failures)
+        self._fail(failures | find_failures(crew, numbers, late))
+        return results
+
+    def _ask(self, what: str, members: Sequence[Member], argument: Any = None) -> dict[int, Any]:
+        """Ask members for something, between two steps."""
+        if not members:
+            return {}
+        if self._crew is None or self._busy:
+            state = "a step was broken off" if self._busy else "it is not open"
+            raise TrainerStateError(f"the workers can't be asked for {what}: {state}")
+        packed = None if argument is None else pack(argument)
+        wanted = {member.index for member in members}
+        messages = {}
+        for number, process in self._crew.processes.items():
+            own = {m.index: packed for m in process.living if m.index in wanted}
+            if own:
+                messages[number] = Ask(what=what, argument=own)
+        self._busy = True
+        self._crew.send(messages)
+        results = self._collect(messages)
+        return {index: unpack(data) if data else None for index, data in results.items()}
+
+    def _fail(self, failures: Mapping[int, WorkerError]) -> None:
+        """Freeze members that failed; raise the first failure unless training shall go on."""
+        assert self._crew is not None
+        for index, error in failures.items():
+            member = self._members[index]
+            member.status, member.failure = "failed", error
+            self._random[index] = RandomActor(member, self._crew.interface)
+        if failures and self._raises:
+            raise failures[min(failures)]
+
+    def _count(self, write: float, slowest: float, wake_up: float, read: float) -> None:
+        seconds = self._seconds
+        seconds["write"] += write
+        seconds["slowest member"] += slowest
+        seconds["wake-up"] += wake_up
+        seconds["read"] += read

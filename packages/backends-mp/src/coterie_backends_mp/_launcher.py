@@ -1,0 +1,149 @@
+"""The trainer's handle on the server that starts and watches the workers."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from ._channel import Channel
+from ._messages import Dump, Dumped, Exited, Kill, Prepare, Ready, Start, Started
+from ._server import _interpreter, _with_path
+
+T = TypeVar("T")
+
+
+class ServerLost(Exception):
+    """The server ended, or did not answer in time."""
+
+
+class Launcher:
+    """Starts the server and talks with it.
+
+    Args:
+        fork: Whether workers are forked from the server, else spawned.
+        preload: Modules that it imports first.
+    """
+
+    def __init__(self, fork: bool, preload: Sequence[str]) -> None:
+        self._channel, theirs = Channel.pair()
+        self._exits: list[Exited] = []
+        self.lost = False
+        code = f"from {__package__}._server import be_server; be_server({theirs.fileno()})"
+        try:
+            self._process = subprocess.Popen(
+                [*_interpreter(), "-c", _with_path(code)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                process_group=0,
+            )
+        finally:
+            theirs.close()
+        self.pid = self._process.pid
+        self._channel.send(Prepare(fork=fork, preload=tuple(preload), parent=os.getpid()))
+
+    def fileno(self) -> int:
+        """Descriptor that becomes readable when the server has something to tell."""
+        return self._channel.fileno()
+
+    def wait_ready(self, seconds: float) -> None:
+        """Wait until workers can be started.
+
+        Raises:
+            ServerLost: The server ended, or needs longer than that.
+        """
+        self._await(Ready, seconds)
+
+    def start(self, worker: int, workers: int, fds: Sequence[int], seconds: float) -> int:
+        """Start a worker and return its process id.
+
+        Args:
+            worker: Number of the worker.
+            workers: How many there are.
+            fds: The worker's end of its channel, the block, and the two signals.
+            seconds: How long that may take.
+
+        Raises:
+            ServerLost: The server ended, or needs longer than that.
+        """
+        self._send(Start(worker=worker, workers=workers), fds)
+        return self._await(Started, seconds).pid
+
+    def stack(self, worker: int, seconds: float) -> str:
+        """Ask for the stack of a worker; empty if it can't be had."""
+        try:
+            self._send(Dump(worker=worker))
+            return self._await(Dumped, seconds).text
+        except ServerLost:
+            return ""
+
+    def kill(self, worker: int) -> None:
+        """Kill a worker and all that it started; :meth:`exits` tells when it is gone."""
+        with contextlib.suppress(ServerLost):
+            self._send(Kill(worker=worker))
+
+    def exits(self) -> list[Exited]:
+        """Take the workers that ended since the last call; does not wait."""
+        while not self.lost and self._readable(0):
+            self._receive()
+        found, self._exits = self._exits, []
+        return found
+
+    def close(self, seconds: float) -> None:
+        """End the server; what it still watches is killed. Calling it again does nothing."""
+        self._channel.close()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def how_it_ended(self) -> str:
+        """Say what happened to the server."""
+        code = self._process.poll()
+        return "it did not answer" if code is None else f"it ended with exit code {code}"
+
+    def _send(self, message: object, fds: Sequence[int] = ()) -> None:
+        if self.lost:
+            raise ServerLost
+        try:
+            self._channel.send(message, fds)
+        except OSError:
+            self.lost = True
+            raise ServerLost from None
+
+    def _receive(self) -> Any:
+        try:
+            message, _ = self._channel.receive()
+        except (EOFError, OSError):
+            self.lost = True
+            raise ServerLost from None
+        if isinstance(message, Exited):
+            self._exits.append(message)
+        return message
+
+    def _await(self, kind: type[T], seconds: float) -> T:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if self._readable(left):
+                message = self._receive()
+                if isinstance(message, kind):
+                    return message
+        raise ServerLost
+
+    def _readable(self, seconds: float) -> bool:
+        if self._channel.pending:
+            return True
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+
+
+def interpreter_exists() -> bool:
+    """Whether there is a Python interpreter that workers can be started with."""
+    return bool(sys.executable) and os.access(sys.executable, os.X_OK)

@@ -1,0 +1,27 @@
+"""What this distribution offers to the registry. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from coterie.plugins import TrainerPlugin, hookimpl
+
+from ._cfg import ParallelTrainerCfg
+
+
+def _parallel() -> type[Any]:
+    from ._trainer import ParallelTrainer
+
+    return ParallelTrainer
+
+
+@hookimpl
+def coterie_trainers() -> Iterable[TrainerPlugin]:
+    """Offer the parallel trainer."""
+    yield TrainerPlugin(
+        name="parallel",
+        summary="a process per agent, one round trip per environment step",
+        config=ParallelTrainerCfg,
+        loader=_parallel,
+    )

@@ -1,0 +1,240 @@
+"""A worker process: it waits for commands and lets its members work. Knows no trainer."""
+
+from __future__ import annotations
+
+import atexit
+import faulthandler
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from attrs import evolve
+
+from coterie import Transition
+
+from ._block import Arrays, Block
+from ._board import Command, Flag
+from ._channel import Channel
+from ._messages import Answer, Ask, FailureReport, Open
+from ._output import Output
+from ._packing import unpack, unpack_small
+from ._reports import report
+from ._seat import Seat
+from ._signal import Signal
+
+CRASHED = 70  # exit code of a worker that failed outside of the members' code
+
+
+class Worker:
+    """The members of one process, and what they are told to do.
+
+    Args:
+        number: Number of the worker.
+        channel: To the trainer.
+        go: Waits for the trainer's commands.
+        done: Tells the trainer of answers.
+        block: The shared block.
+        output: Standard output and error.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        channel: Channel,
+        go: Signal,
+        done: Signal,
+        block: Block,
+        output: Output,
+    ) -> None:
+        self._channel, self._go, self._done, self._block = channel, go, done, block
+        self._output = output
+        self._row = block.board.row(number)
+        self._seats: dict[int, Seat] = {}
+        self._arrays: Arrays | None = None
+        self._transitions: dict[int, Transition] = {}
+
+    def serve(self) -> None:
+        """Do what the trainer asks for, until it says stop."""
+        while True:
+            self._go.wait()
+            start = time.perf_counter_ns()
+            number, command, flags, timestep, timesteps = self._block.board.read_command()
+            if command == Command.STOP:
+                return
+            if command == Command.MESSAGE:
+                self._channel.send(self._handle(self._channel.receive()[0]))
+                failed = False
+            else:
+                failures = self._step(command, flags, timestep, timesteps)
+                failed = bool(failures)
+                if failures:
+                    self._channel.send(Answer(results={}, failures=tuple(failures)))
+            self._row.answer(number, failed, time.perf_counter_ns() - start)
+            self._done.send()
+
+    def _handle(self, message: Any) -> Answer:
+        if isinstance(message, Open):
+            return self._open(message)
+        assert isinstance(message, Ask)
+        results: dict[int, bytes] = {}
+
+        def work(seat: Seat) -> None:
+            results[seat.index] = getattr(seat, message.what)(message.argument[seat.index])
+
+        failures = self._each(work, [i for i in message.argument if i in self._seats])
+        return Answer(results=results, failures=tuple(failures))
+
+    def _open(self, message: Open) -> Answer:
+        self._seats.clear()
+        self._transitions.clear()
+        torch.set_num_threads(message.threads)
+        interface = unpack(message.interface)
+        self._arrays = self._block.arrays(interface, message.scopes)
+        failures = []
+        for spec in message.seats:
+            self._output.belongs_to(spec.name)
+            self._row.member, self._row.timestep, self._row.phase = spec.index, None, "load"
+            try:
+                seat = Seat(self._row, spec, interface, message, self._arrays.actions[spec.index])
+                seat.driver.setup()
+                self._seats[spec.index] = seat
+            except BaseException as error:
+                failures.append(report(spec.index, self._row.phase, None, error))
+        return Answer(results={}, failures=tuple(failures))
+
+    def _step(self, command: int, flags: int, timestep: int, timesteps: int) -> list[FailureReport]:
+        assert self._arrays is not None
+        arrays = self._arrays
+        infos = self._receive_infos() if flags & Flag.INFOS else {}
+        states = arrays.states if flags & Flag.STATES else None
+        transition = self._transition(flags)
+
+        def begin(seat: Seat) -> None:
+            at: dict[str, Any] = {"timestep": timestep, "timesteps": timesteps}
+            cut = bool(flags & Flag.CUT)
+            seat.put(seat.driver.begin(arrays.observations, states, cut=cut, **at))
+
+        def own(seat: Seat) -> Transition:
+            return evolve(transition, infos=infos[seat.index]) if infos else transition
+
+        def advance(seat: Seat) -> None:
+            seat.put(seat.driver.advance(own(seat), arrays.observations, states))
+
+        def finish(seat: Seat) -> None:
+            seat.driver.finish(own(seat))
+
+        work = {Command.BEGIN: begin, Command.ADVANCE: advance}.get(Command(command), finish)
+        return self._each(work, self._seats)
+
+    def _each(
+        self, work: Callable[[Seat], None], indices: Sequence[int] | dict[int, Seat]
+    ) -> list[FailureReport]:
+        """Let members work in turn; one that fails is dropped, the others go on."""
+        failures = []
+        for index in tuple(indices):
+            seat = self._seats[index]
+            self._row.member = index
+            self._output.belongs_to(seat.name)
+            try:
+                work(seat)
+            except BaseException as error:
+                driver = seat.driver
+                failures.append(report(index, driver.phase, driver.timestep, error))
+                del self._seats[index]
+        return failures
+
+    def _receive_infos(self) -> dict[int, Any]:
+        """Take infos per member, if any of the members here reads them."""
+        if not any(seat.uses_infos for seat in self._seats.values()):
+            return {}
+        packed: dict[int, bytes] = self._channel.receive()[0]
+        return {
+            index: unpack_small(packed[index]) if index in packed else {} for index in self._seats
+        }
+
+    def _transition(self, flags: int) -> Transition:
+        """Make the step of the whole environment; it lies in the shared block."""
+        key = flags & (Flag.SAME | Flag.ALL_VALID | Flag.STATES)
+        if key not in self._transitions:
+            self._transitions[key] = _lay_transition(self._arrays, key)
+        return self._transitions[key]
+
+
+def _lay_transition(arrays: Any, flags: int) -> Transition:
+    same, states = bool(flags & Flag.SAME), bool(flags & Flag.STATES)
+    ends = (
+        (arrays.observations, arrays.states)
+        if same
+        else (
+            arrays.final_observations,
+            arrays.final_states,
+        )
+    )
+    return Transition(
+        observations=arrays.observations,
+        actions=(),
+        rewards=arrays.rewards,
+        next_observations=ends[0],
+        terminated=arrays.terminated,
+        truncated=arrays.truncated,
+        valid=arrays.valid,
+        all_valid=bool(flags & Flag.ALL_VALID),
+        next_states=ends[1] if states else None,
+    )
+
+
+def run(number: int, workers: int, fds: Sequence[int], log: int) -> None:
+    """Be a worker, from the descriptors to the end of the process; does not return.
+
+    Args:
+        number: Number of the worker.
+        workers: How many there are.
+        fds: The channel's socket, the block, and the two signals.
+        log: Descriptor that stacks are written to when this process crashes or hangs.
+    """
+    code = CRASHED
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        faulthandler.enable(file=log, all_threads=True)
+        if hasattr(faulthandler, "register"):
+            faulthandler.register(signal.SIGUSR1, file=log, all_threads=True)
+        _make(number, workers, fds).serve()
+        code = 0
+    except EOFError:
+        code = 0
+    except BaseException:
+        os.write(log, traceback.format_exc().encode(errors="replace"))
+    finally:
+        _leave(code)
+
+
+def _make(number: int, workers: int, fds: Sequence[int]) -> Worker:
+    import socket
+
+    sock, block, *signals = fds
+    half = len(signals) // 2
+    made = Worker(
+        number,
+        Channel(socket.socket(fileno=sock)),
+        Signal(signals[:half]),
+        Signal(signals[half:]),
+        Block(block, workers),
+        Output(),
+    )
+    os.close(block)
+    return made
+
+
+def _leave(code: int) -> None:
+    """End the process: what agents registered for the exit is run, threads are not waited for."""
+    try:
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            getattr(stream, "finish", stream.flush)()
+    finally:
+        os._exit(code)
