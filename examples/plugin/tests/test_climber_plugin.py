@@ -28,7 +28,7 @@ def test_the_climber_learns_to_move_the_point():
     trained, evaluated, agents = train()
     assert all(agent.updates >= 10 for agent in agents)
     # Doing nothing gives about -15.3 (20 steps, mean distance 0.765); moving straight to the
-    # middle at full speed about -1.5.
+    # middle at full speed about -1.0.
     assert all(member.mean_return > -4.0 for member in evaluated.members)
     assert all(member.episodes > 0 for member in trained.members)
 
