@@ -228,10 +228,20 @@ def test_returned_tensors_are_never_written_again(kind):
     assert same(played, copies)
 
 
+def test_a_device_without_float64_is_refused(monkeypatch):
+    def zeros(*shape, dtype, device):
+        raise TypeError("no float64 here")
+
+    monkeypatch.setattr(torch, "zeros", zeros)
+    with pytest.raises(ConfigError, match="computes in float64, which cpu does not"):
+        Pendulum(1)
+
+
 def test_no_time_limit():
-    env = Pendulum(1, seed=0, max_episode_steps=None)
+    env = Pendulum(1, seed=0, max_episode_steps=-1)
     env.reset()
     assert not any(bool(one[3].any()) for one in play(env, torch.zeros(250, 1, 1)))
+    assert [CartPole(1).max_episode_steps, Pendulum(1).max_episode_steps] == [500, 200]
 
 
 class Walk(TorchEnv):
@@ -295,8 +305,9 @@ def test_the_adapter():
         ("CartPole-v1", {"max_step": 3}, "has no setting 'max_step'"),
         ("CartPole-v1", {"g": 3}, "it has: max_episode_steps, sutton_barto_reward"),
         ("Pendulum-v1", {"g": "ten"}, "g = 'ten': expected a finite number"),
-        ("Pendulum-v1", {"max_episode_steps": 0}, "max_episode_steps = 0: expected at least 1"),
+        ("Pendulum-v1", {"max_episode_steps": 0}, "max_episode_steps = 0: expected an integer"),
         ("Pendulum-v1", {"max_episode_steps": 2.5}, "max_episode_steps = 2.5: expected an integer"),
+        ("Pendulum-v1", {"max_episode_steps": -2}, "or -1 for episodes without a limit"),
         ("Pendulum-v1", {"num_envs": 0}, "num_envs = 0"),
         ("Pendulum-v1", {"device": "nowhere"}, "device = 'nowhere'"),
     ],

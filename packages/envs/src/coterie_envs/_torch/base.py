@@ -39,11 +39,11 @@ class TorchEnv(VectorEnv):
         num_envs: Number of instances.
         seed: Seed of the first reset; ``None``: that reset draws one from the system.
         device: Where the tensors live; it must know float64.
-        max_episode_steps: Steps after which an episode is truncated; ``None``: never; left out:
-            the environment's own number.
+        max_episode_steps: Steps after which an episode is truncated; -1: never; ``None``: the
+            environment's own number.
 
     Raises:
-        ConfigError: A value is wrong.
+        ConfigError: A value is wrong, or the device can't compute in float64.
     """
 
     id: ClassVar[str]
@@ -56,7 +56,7 @@ class TorchEnv(VectorEnv):
     """Number of uniform draws that :meth:`initial` takes per instance."""
 
     episode_steps: ClassVar[int | None]
-    """Steps after which an episode is truncated, where nothing else is said."""
+    """Steps after which an episode is truncated where nothing else is said; ``None``: never."""
 
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any]
@@ -70,11 +70,12 @@ class TorchEnv(VectorEnv):
         *,
         seed: int | None = None,
         device: str | torch.device = "cpu",
-        max_episode_steps: int | None = -1,
+        max_episode_steps: int | None = None,
     ) -> None:
         self.name = f"torch:{self.id}"
         self.num_envs = check_count(num_envs)
         self.device = check_device(device)
+        self._check_float64()
         self.seed = None if seed is None else int(seed)
         self.max_episode_steps = self._limit(max_episode_steps)
         self._offsets = offsets(self.draw_size, self.device)
@@ -87,14 +88,24 @@ class TorchEnv(VectorEnv):
         self._elapsed: torch.Tensor
         self._positions: torch.Tensor
 
+    def _check_float64(self) -> None:
+        try:
+            torch.zeros(1, dtype=torch.float64, device=self.device)
+        except (RuntimeError, TypeError) as error:
+            raise ConfigError(
+                f"{self.name} computes in float64, which {self.device} does not offer; "
+                'use device="cpu"'
+            ) from error
+
     def _limit(self, steps: int | None) -> int | None:
-        if steps == -1:
+        if steps is None:
             return self.episode_steps
-        if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int)):
-            raise ConfigError(f"max_episode_steps = {steps!r}: expected an integer or None")
-        if steps is not None and steps < 1:
-            raise ConfigError(f"max_episode_steps = {steps}: expected at least 1, or None")
-        return steps
+        if isinstance(steps, bool) or not isinstance(steps, int) or (steps < 1 and steps != -1):
+            raise ConfigError(
+                f"max_episode_steps = {steps!r}: expected an integer of at least 1, or -1 for "
+                "episodes without a limit"
+            )
+        return None if steps == -1 else steps
 
     @abc.abstractmethod
     def initial(self, draws: torch.Tensor) -> torch.Tensor:
