@@ -7,10 +7,13 @@ Sessions install with ``constraints.txt`` and run with the Python that runs nox.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import nox
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"
@@ -53,17 +56,20 @@ def siblings(name: str) -> set[str]:
     return direct.union(*map(siblings, direct))
 
 
-def lowest(projects: dict[Path, dict]) -> list[str]:
-    """Pin each dependency to its lower bound, but for torch and the workspace's own."""
-    pins = set()
-    for project in projects.values():
-        extras = project.get("optional-dependencies", {}).values()
-        for text in (*project["dependencies"], *(text for extra in extras for text in extra)):
-            requirement = Requirement(text)
-            bounds = [s.version for s in requirement.specifier if s.operator == ">="]
-            if requirement.name not in (*FOLDER_OF, "torch"):
-                pins.add(f"{requirement.name}=={bounds[0]}")
-    return sorted(pins)
+def requirements(project: dict[str, Any]) -> list[Requirement]:
+    """Read what a distribution and its extras depend on, but for the workspace's own."""
+    extras = project.get("optional-dependencies", {}).values()
+    texts = (*project["dependencies"], *(text for extra in extras for text in extra))
+    return [found for found in map(Requirement, texts) if found.name not in FOLDER_OF]
+
+
+def lowest(projects: Iterable[dict[str, Any]]) -> list[str]:
+    """Pin each dependency but torch to the lowest version that all projects allow."""
+    bounds: dict[str, Version] = {}
+    for requirement in (found for project in projects for found in requirements(project)):
+        for low in (Version(s.version) for s in requirement.specifier if s.operator == ">="):
+            bounds[requirement.name] = max(low, bounds.get(requirement.name, low))
+    return sorted(f"{name}=={low}" for name, low in bounds.items() if name != "torch")
 
 
 @nox.session
@@ -123,7 +129,7 @@ def together(session: nox.Session) -> None:
 def minimums(session: nox.Session) -> None:
     """Run the packages' tests with the lowest allowed versions of what they depend on."""
     pins = Path(session.create_tmp()).resolve() / "minimums.txt"
-    pins.write_text("\n".join(lowest(PROJECTS)) + "\n", encoding="utf-8")
+    pins.write_text("\n".join(lowest(PROJECTS.values())) + "\n", encoding="utf-8")
     install_workspace(session, *group("test"), constraints=(pins,))
     session.run("pytest", *(session.posargs or ["packages"]))
 

@@ -37,6 +37,12 @@ def project(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
+def requirements(folder: Path) -> list[str]:
+    """What a distribution and its extras depend on."""
+    extras = project(folder).get("optional-dependencies", {}).values()
+    return [*project(folder)["dependencies"], *(text for extra in extras for text in extra)]
+
+
 def package(folder: Path) -> Path:
     (found,) = (path.parent for path in (folder / "src").glob("*/__init__.py"))
     return found
@@ -71,12 +77,17 @@ def test_siblings_are_pinned_to_the_one_version(folder: Path) -> None:
     about = project(folder)
     assert "version" not in about
     assert about["dynamic"] == ["version"]
-    extras = about.get("optional-dependencies", {}).values()
-    wanted = [*about["dependencies"], *(text for extra in extras for text in extra)]
-    pins = [text for text in wanted if text.startswith("coterie")]
+    pins = [text for text in requirements(folder) if text.startswith("coterie")]
     assert [text for text in pins if not text.endswith(f"=={version}")] == []
     if about["name"] != "coterie-core":
         assert any(text.startswith("coterie-core==") for text in pins)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_each_dependency_has_a_lowest_version(folder: Path) -> None:
+    names = {re.split(r"[<>=\[]", text)[0] for text in requirements(folder)}
+    bounded = {re.split(r"[<>=\[]", text)[0] for text in requirements(folder) if "=" in text}
+    assert names == bounded
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
@@ -103,10 +114,8 @@ def test_dependencies_run_one_way(folder: Path) -> None:
 
 @pytest.mark.parametrize("folder", WITH_CODE, ids=lambda folder: folder.name)
 def test_everything_that_is_imported_is_declared(folder: Path) -> None:
-    about = project(folder)
-    extras = about.get("optional-dependencies", {}).values()
-    wanted = [*about["dependencies"], *(text for extra in extras for text in extra)]
-    declared = {re.split(r"[<>=\[]", text)[0].replace("-", "_") for text in wanted}
+    names = {re.split(r"[<>=\[]", text)[0] for text in requirements(folder)}
+    declared = {name.replace("-", "_") for name in names}
     modules = {"attr" if name == "attrs" else name for name in declared}
     modules |= {"yaml"} if "pyyaml" in declared else set()
     modules |= {"coterie"} if "coterie_core" in declared else set()
