@@ -21,6 +21,8 @@ from .._types import Infos, Tree
 from .checks import Checks, NonFinite
 from .interface import VectorEnv
 
+_ENDS = {"final_obs", "_final_obs", "final_state", "_final_state"}
+
 _last_user: WeakKeyDictionary[VectorEnv, ref[Boundary]] = WeakKeyDictionary()
 
 
@@ -54,6 +56,7 @@ class Boundary:
         Args:
             seed: As in :meth:`VectorEnv.reset`.
         """
+        self.abandon()
         observations, _ = self.env.reset(seed=seed)
         self._checks.observations(observations, None)
         self._resetting = ~self._every
@@ -63,6 +66,10 @@ class Boundary:
     def claim(self) -> None:
         """Note that the environment is where this object left it."""
         _last_user[self.env] = ref(self)
+
+    def abandon(self) -> None:
+        """Forget where the environment was left: a step failed, only a reset helps."""
+        self.observations, self.states = None, None
 
     def step(self, actions: Tree, timestep: int) -> Transition:
         """Step all instances.
@@ -100,7 +107,7 @@ class Boundary:
             all_valid=self._all_valid,
             states=states_before,
             next_states=ended_states,
-            infos=infos,
+            infos=_without_ends(infos),
         )
 
     def _keep(self, observations: Tree, timestep: int | None) -> None:
@@ -145,8 +152,17 @@ class Boundary:
                     "its episodes ended"
                 )
             return self.observations, self.states
+        self._checks.observations(final, timestep, name='infos["final_obs"]', rows=done)
         ended = tree_where(done, final, self.observations)
         final_state = infos.get("final_state")
         if self.states is None or final_state is None:
             return ended, self.states
+        self._checks.states(final_state, timestep, name='infos["final_state"]', rows=done)
         return ended, tree_where(done, final_state, self.states)
+
+
+def _without_ends(infos: Infos) -> Infos:
+    """Leave out what the transition holds already: where episodes ended."""
+    if not infos.keys() & _ENDS:
+        return infos
+    return {key: value for key, value in infos.items() if key not in _ENDS}
