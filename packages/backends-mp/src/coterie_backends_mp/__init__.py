@@ -12,11 +12,13 @@ if TYPE_CHECKING:
     from ._cfg import ParallelTrainerCfg
     from ._executor import ProcessExecutor
     from ._trainer import ParallelTrainer
+    from ._warm import WorkerServer
 
 _HOME_OF = {
     "ParallelTrainer": "_trainer",
     "ParallelTrainerCfg": "_cfg",
     "ProcessExecutor": "_executor",
+    "WorkerServer": "_warm",
 }
 
 
@@ -36,4 +38,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, "__version__"})
 
 
-__all__ = ["ParallelTrainer", "ParallelTrainerCfg", "ProcessExecutor"]
+__all__ = ["ParallelTrainer", "ParallelTrainerCfg", "ProcessExecutor", "WorkerServer"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from coterie import WorkerError
 
@@ -12,7 +13,7 @@ from ._messages import Answer, Exited
 from ._process import Process
 
 
-def read_answer(process: Process, failures: dict[int, WorkerError]) -> dict[int, bytes]:
+def read_answer(process: Process, failures: dict[int, WorkerError]) -> dict[int, Any]:
     """Read the message with which a process answered.
 
     Args:
@@ -20,7 +21,7 @@ def read_answer(process: Process, failures: dict[int, WorkerError]) -> dict[int,
         failures: Members of it that failed are added, by their index.
 
     Returns:
-        Results by index of the member, packed.
+        Results by index of the member.
     """
     answer: Answer = process.channel.receive()[0]
     members = {member.index: member for member in process.members}

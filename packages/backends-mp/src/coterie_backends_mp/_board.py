@@ -23,6 +23,7 @@ PHASES = (
     "metrics",
     "state",
     "reconfigure",
+    "leave",
     "idle",
     "stop",
 )

@@ -15,11 +15,12 @@ from ._block import Arrays, Block, block_size, make_block
 from ._board import Command
 from ._cfg import ParallelTrainerCfg
 from ._channel import Channel
-from ._launcher import Launcher, ServerLost
+from ._launcher import ServerLost
 from ._messages import Exited
 from ._process import Process
 from ._signal import Signal
 from ._system import kill_group
+from ._warm import give_back, lease
 
 _STACK_SECONDS = 2.0  # within which the server must have written a worker's stack
 _KILL_SECONDS = 10.0  # within which the kernel must have ended a killed process
@@ -57,7 +58,7 @@ class Crew:
         self.arrays: Arrays = self._block.arrays(interface, self.scopes)
         self.board = self._block.board
         self._done = Signal.create()
-        self._launcher = Launcher(fork, preload)
+        self._launcher, self._modules = lease(fork), preload
         self._poll = select.poll()
         self._poll.register(self._done.fd, select.POLLIN)
         self._poll.register(self._launcher.fileno(), select.POLLIN)
@@ -71,6 +72,7 @@ class Crew:
         missing = [n for n in range(len(self.groups)) if n not in self.processes]
         if missing and not self.processes:
             self._launcher.wait_ready(self._cfg.start_timeout)
+            self._launcher.preload(self._modules)
         for number in missing:
             self._start(number)
 
@@ -169,7 +171,7 @@ class Crew:
             try:
                 self._stop(deadline)
             finally:
-                self._launcher.close(_KILL_SECONDS)
+                give_back(self._launcher, all(p.exited for p in self.processes.values()))
                 for process in self.processes.values():
                     if process.exited is None:
                         kill_group(process.pid)

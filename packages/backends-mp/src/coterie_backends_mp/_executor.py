@@ -117,7 +117,8 @@ class ProcessExecutor(Executor):
     def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
         """Return the state of members, in the main memory."""
         chosen = self._active() if members is None else members
-        return self._ask("snapshot", [m for m in chosen if m.failure is None])
+        packed = self._ask("snapshot", [m for m in chosen if m.failure is None])
+        return {index: unpack(state) for index, state in packed.items()}
 
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state."""
@@ -227,13 +228,13 @@ class ProcessExecutor(Executor):
             self._fail(find_failures(crew, numbers, late))
         return max((p.row.busy for p in processes), default=0) * 1e-9
 
-    def _collect(self, numbers: Collection[int]) -> dict[int, bytes]:
+    def _collect(self, numbers: Collection[int]) -> dict[int, Any]:
         """Wait for the answers to messages; return the results by index of the member."""
         assert self._crew is not None
         crew = self._crew
         late = crew.wait(numbers)
         self._busy = False
-        results: dict[int, bytes] = {}
+        results: dict[int, Any] = {}
         failures: dict[int, WorkerError] = {}
         for number in numbers:
             process = crew.processes[number]
@@ -258,8 +259,7 @@ class ProcessExecutor(Executor):
                 messages[number] = Ask(what=what, argument=own)
         self._busy = True
         self._crew.send(messages)
-        results = self._collect(messages)
-        return {index: unpack(data) if data else None for index, data in results.items()}
+        return self._collect(messages)
 
     def _fail(self, failures: Mapping[int, WorkerError]) -> None:
         """Freeze members that failed; raise the first failure unless training shall go on."""

@@ -6,13 +6,12 @@ import contextlib
 import os
 import select
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from ._channel import Channel
-from ._messages import Dump, Dumped, Exited, Kill, Prepare, Ready, Start, Started
+from ._messages import Dump, Dumped, Exited, Kill, Preload, Prepare, Ready, Start, Started
 from ._server import _interpreter, _with_path
 
 T = TypeVar("T")
@@ -27,10 +26,12 @@ class Launcher:
 
     Args:
         fork: Whether workers are forked from the server, else spawned.
-        preload: Modules that it imports first.
     """
 
-    def __init__(self, fork: bool, preload: Sequence[str]) -> None:
+    def __init__(self, fork: bool) -> None:
+        self.owner = os.getpid()
+        self.kept = False
+        self._ready = False
         self._channel, theirs = Channel.pair()
         self._exits: list[Exited] = []
         self.lost = False
@@ -45,7 +46,7 @@ class Launcher:
         finally:
             theirs.close()
         self.pid = self._process.pid
-        self._channel.send(Prepare(fork=fork, preload=tuple(preload), parent=os.getpid()))
+        self._channel.send(Prepare(fork=fork, parent=self.owner))
 
     def fileno(self) -> int:
         """Descriptor that becomes readable when the server has something to tell."""
@@ -57,7 +58,17 @@ class Launcher:
         Raises:
             ServerLost: The server ended, or needs longer than that.
         """
-        self._await(Ready, seconds)
+        if not self._ready:
+            self._await(Ready, seconds)
+            self._ready = True
+
+    def preload(self, modules: Sequence[str]) -> None:
+        """Let the server import modules before it starts more workers.
+
+        Raises:
+            ServerLost: The server ended.
+        """
+        self._send(Preload(modules=tuple(modules)))
 
     def start(self, worker: int, workers: int, fds: Sequence[int], seconds: float) -> int:
         """Start a worker and return its process id.
@@ -103,6 +114,11 @@ class Launcher:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def alive(self) -> bool:
+        """Whether the server is running."""
+        return not self.lost and self._process.poll() is None
+
     def how_it_ended(self) -> str:
         """Say what happened to the server."""
         code = self._process.poll()
@@ -142,8 +158,3 @@ class Launcher:
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)
         return bool(poll.poll(seconds * 1000))
-
-
-def interpreter_exists() -> bool:
-    """Whether there is a Python interpreter that workers can be started with."""
-    return bool(sys.executable) and os.access(sys.executable, os.X_OK)

@@ -13,18 +13,27 @@ class Prepare:
 
     Attributes:
         fork: Whether workers are forked from the server.
-        preload: Modules to import first.
         parent: Process id of the trainer.
     """
 
     fork: bool
-    preload: tuple[str, ...]
     parent: int
 
 
 @frozen(kw_only=True)
 class Ready:
     """Server to trainer: workers can be started."""
+
+
+@frozen(kw_only=True)
+class Preload:
+    """Trainer to server: import these modules, workers will need them.
+
+    Attributes:
+        modules: Names of the modules.
+    """
+
+    modules: tuple[str, ...]
 
 
 @frozen(kw_only=True)
@@ -193,9 +202,9 @@ class Answer:
     """Worker to trainer: what came out, and what failed.
 
     Attributes:
-        results: By index of the member, packed.
+        results: By index of the member; packed, unless plain values.
         failures: What failed.
     """
 
-    results: dict[int, bytes]
+    results: dict[int, Any]
     failures: tuple[FailureReport, ...]

@@ -90,9 +90,9 @@ class Seat:
         for target, path in self._targets:
             target.copy_(leaf_of(actions, path))
 
-    def metrics(self, _: bytes | None) -> bytes:
+    def metrics(self, _: bytes | None) -> dict[str, float]:
         """Hand over the agent's scalars."""
-        return pack(self.driver.metrics())
+        return self.driver.metrics()
 
     def snapshot(self, _: bytes | None) -> bytes:
         """Hand over the member's state, in the main memory."""
@@ -100,15 +100,13 @@ class Seat:
         with self.driver.during("state"):
             return pack(to_cpu(state))
 
-    def restore(self, state: bytes | None) -> bytes:
+    def restore(self, state: bytes | None) -> None:
         """Take over a state."""
         assert state is not None
         self.driver.restore(unpack(state))
-        return b""
 
-    def reconfigure(self, settings: bytes | None) -> bytes:
+    def reconfigure(self, settings: bytes | None) -> None:
         """Change settings of the agent."""
         assert settings is not None
         with self.driver.during("reconfigure"):
             self.agent.reconfigure(unpack(settings))
-        return b""

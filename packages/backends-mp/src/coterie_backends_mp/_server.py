@@ -8,7 +8,6 @@ workers with all that they started; when it is gone itself, the kernel kills the
 from __future__ import annotations
 
 import atexit
-import contextlib
 import gc
 import os
 import select
@@ -24,7 +23,7 @@ from typing import Any
 from attrs import define
 
 from ._channel import Channel, anonymous_file
-from ._messages import Dump, Dumped, Exited, Kill, Prepare, Ready, Start, Started
+from ._messages import Dump, Dumped, Exited, Kill, Preload, Prepare, Ready, Start, Started
 from ._system import die_with_parent, kill_group, open_pidfd
 
 _TEXT = 16_000
@@ -69,7 +68,7 @@ class Server:
     def serve(self) -> None:
         """Serve until the trainer is gone; then kill everything."""
         if self._prepare.fork:
-            preload(self._prepare.preload)
+            import_torch()
         self._channel.send(Ready())
         poll = select.poll()
         for fd in (self._channel.fileno(), self._wake, self._trainer):
@@ -100,6 +99,8 @@ class Server:
             child = self._start(message, fds)
             self._children[message.worker] = child
             self._channel.send(Started(worker=message.worker, pid=child.pid))
+        elif isinstance(message, Preload) and self._prepare.fork:
+            preload(message.modules)
         elif isinstance(message, Kill) and message.worker in self._children:
             kill_group(self._children[message.worker].pid)
         elif isinstance(message, Dump):
@@ -182,15 +183,22 @@ class Server:
         return message
 
 
-def preload(modules: tuple[str, ...]) -> None:
-    """Import what workers need and do the work that is done once per process.
-
-    Only one thread may exist when workers are forked, so torch is kept to one. Nothing here may
-    touch CUDA: with a build for CUDA, no optimiser takes a step, for it would look for devices.
-    """
+def import_torch() -> None:
+    """Import what every worker needs; torch is kept to one thread, so that forking is safe."""
     import torch
 
     torch.set_num_threads(1)
+    from . import _worker  # noqa: F401
+
+
+def preload(modules: tuple[str, ...]) -> None:
+    """Import modules that workers need and do the work that is done once per process.
+
+    Nothing here may touch CUDA: with a build for CUDA, no optimiser takes a step, for it would
+    look for devices.
+    """
+    import torch
+
     for name in modules:
         try:
             __import__(name)
@@ -198,8 +206,6 @@ def preload(modules: tuple[str, ...]) -> None:
             print(f"coterie: could not import {name} in advance: {error!r}", file=sys.stderr)
     if "torch._dynamo" in sys.modules and not torch.version.cuda:
         _warm_up(torch)
-    from . import _worker  # noqa: F401
-
     gc.collect()
     gc.freeze()
 
@@ -260,8 +266,16 @@ def be_worker(numbers: list[int]) -> None:
 
 
 def be_server(fd: int) -> None:
-    """Be the server; returns when the trainer is gone."""
+    """Be the server; does not return."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_inheritable(fd, False)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    code = 0
+    try:
         Server(Channel(socket.socket(fileno=fd))).serve()
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the trainer is gone, or has no more use for it
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    finally:
+        os._exit(code)  # taking torch apart in good order takes long

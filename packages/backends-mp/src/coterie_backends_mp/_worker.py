@@ -81,7 +81,7 @@ class Worker:
         if isinstance(message, Open):
             return self._open(message)
         assert isinstance(message, Ask)
-        results: dict[int, bytes] = {}
+        results: dict[int, Any] = {}
 
         def work(seat: Seat) -> None:
             results[seat.index] = getattr(seat, message.what)(message.argument[seat.index])

@@ -1,0 +1,75 @@
+"""Servers that are kept warm, for programs that make many trainers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Self
+
+from ._launcher import Launcher
+
+_CLOSE_SECONDS = 10.0
+_idle: list[Launcher] = []
+
+
+class WorkerServer:
+    """Keeps the process warm from which workers are forked, so that trainers start at once.
+
+    A trainer starts such a process for itself, which takes as long as to import torch. Make one of
+    these early and that happens beside your own imports; make many trainers, one after the other,
+    and it happens once.
+
+    .. code-block:: python
+
+        with coterie_backends_mp.WorkerServer():
+            for seed in range(10):
+                ...  # make a parallel trainer, train, close it
+
+    Args:
+        preload: Modules that workers will need. They must start no threads and touch no CUDA.
+    """
+
+    def __init__(self, preload: Sequence[str] = ()) -> None:
+        self._launcher = Launcher(fork=True)
+        self._launcher.kept = True
+        self._launcher.preload(preload)
+        _idle.append(self._launcher)
+
+    def close(self) -> None:
+        """End the process, or let the trainer that uses it do so. Idempotent."""
+        self._launcher.kept = False
+        if self._launcher in _idle:
+            _idle.remove(self._launcher)
+            self._launcher.close(_CLOSE_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def lease(fork: bool) -> Launcher:
+    """Take a warm server, or start one.
+
+    Args:
+        fork: Whether workers are forked from it, else spawned.
+    """
+    for launcher in list(_idle) if fork else []:
+        _idle.remove(launcher)
+        if launcher.owner == os.getpid() and launcher.alive:
+            return launcher
+    return Launcher(fork)
+
+
+def give_back(launcher: Launcher, clean: bool) -> None:
+    """Give a server back after use; it is ended unless it is to be kept warm.
+
+    Args:
+        launcher: The server.
+        clean: Whether all workers that were started from it are gone.
+    """
+    if launcher.kept and clean and launcher.alive:
+        _idle.append(launcher)
+    else:
+        launcher.close(_CLOSE_SECONDS)
