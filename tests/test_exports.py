@@ -12,8 +12,9 @@ from types import ModuleType
 import pytest
 
 PACKAGES = ("coterie", "coterie_agents", "coterie_backends_mp", "coterie_envs")
-PUBLIC_MODULES = {"coterie": {"plugins", "testing"}}
-FACES = (*PACKAGES, "coterie.plugins", "coterie.testing")
+PUBLIC_MODULES = {"coterie": {"config", "plugins", "spaces", "testing"}}
+FACES = (*PACKAGES, *(f"coterie.{name}" for name in sorted(PUBLIC_MODULES["coterie"])))
+LIGHT = ("coterie", "coterie.config", "coterie.plugins", *(f"{name}._plugin" for name in PACKAGES))
 PUBLIC = [(face, name) for face in FACES for name in import_module(face).__all__]
 
 
@@ -85,7 +86,13 @@ def test_an_unknown_name_is_an_attribute_error(face: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["coterie", "coterie.plugins", *(f"{package}._plugin" for package in PACKAGES)]
+    "module",
+    [
+        "coterie",
+        "coterie.config",
+        "coterie.plugins",
+        *(f"{package}._plugin" for package in PACKAGES),
+    ],
 )
 def test_what_is_imported_at_start_is_free_of_torch(module: str) -> None:
     code = (
