@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ from ._types import State
 FORMAT = 1
 _TENSOR = "$tensor"
 _FLOAT = "$float"
+_PICKLED = (b"PK", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
 
 
 def flatten_state(state: Any) -> tuple[Any, dict[str, torch.Tensor]]:
@@ -49,8 +51,9 @@ def flatten_state(state: Any) -> tuple[Any, dict[str, torch.Tensor]]:
 
     def walk(value: Any, path: str) -> Any:
         if isinstance(value, torch.Tensor):
-            tensors[path] = value.detach().cpu().contiguous().clone()
-            return {_TENSOR: path}
+            key = _free_key(path, tensors)
+            tensors[key] = _plain(value, path)
+            return {_TENSOR: key}
         if isinstance(value, Mapping):
             wrong = [key for key in value if not isinstance(key, str) or key.startswith("$")]
             if wrong:
@@ -62,7 +65,7 @@ def flatten_state(state: Any) -> tuple[Any, dict[str, torch.Tensor]]:
             }
         if isinstance(value, list | tuple):
             return [walk(part, f"{path}/{index}") for index, part in enumerate(value)]
-        if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
+        if type(value) is float and not math.isfinite(value):
             return {_FLOAT: repr(value)}
         if value is None or type(value) in (bool, int, float, str):
             return value
@@ -72,6 +75,24 @@ def flatten_state(state: Any) -> tuple[Any, dict[str, torch.Tensor]]:
         )
 
     return walk(state, ""), tensors
+
+
+def _free_key(path: str, taken: Mapping[str, Any]) -> str:
+    """Name a tensor by its path; two paths can read the same where keys have a slash in them."""
+    key = path or "state"
+    while key in taken or key == "__metadata__":  # the latter is safetensors' own
+        key += "'"
+    return key
+
+
+def _plain(tensor: torch.Tensor, path: str) -> torch.Tensor:
+    wide = tensor.is_complex() and tensor.dtype != torch.complex64
+    if tensor.layout != torch.strided or tensor.is_quantized or wide:
+        raise TypeError(
+            f"{path or 'state'}: a tensor of {tensor.dtype} in layout {tensor.layout} can't be "
+            "stored; make it a dense one of real numbers or complex64"
+        )
+    return tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().clone()
 
 
 def unflatten_state(structure: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
@@ -106,9 +127,10 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
 
     Raises:
         CheckpointWriteError: It could not be written.
+        TypeError: Something in the state can't be stored; the message names the place.
     """
     path = Path(path)
-    structure, tensors = flatten_state(state)
+    structure, tensors = flatten_state(dict(state))
     header = json.dumps({"state": structure, "about": dict(about)}, sort_keys=True)
     metadata = {"coterie": str(FORMAT), "header": header, "sha256": _digest(header, tensors)}
     temporary = None
@@ -122,9 +144,12 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
         os.replace(temporary, path)
         _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
+        failure = CheckpointWriteError(f"could not write {path}: {error}")
+        failure.errno = getattr(error, "errno", None)
+        raise failure from error
+    finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
-        raise CheckpointWriteError(f"could not write {path}: {error}") from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -150,15 +175,7 @@ def read_state(path: str | Path) -> tuple[State, dict[str, str]]:
     path = Path(path)
     if not path.is_file():
         raise CheckpointNotFound(f"there is no file {path}")
-    with path.open("rb") as file:
-        if file.read(2) in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
-            raise CheckpointUnsafe(f"{path} is a pickle or an archive and was not read")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise CheckpointCorrupt(f"{path} can't be read: {error}") from error
+    metadata, tensors = _read_file(path)
     if metadata.get("coterie") != str(FORMAT):
         raise CheckpointVersion(
             f"{path} has format {metadata.get('coterie')!r}, this version reads {FORMAT}"
@@ -169,5 +186,28 @@ def read_state(path: str | Path) -> tuple[State, dict[str, str]]:
         raise CheckpointCorrupt(
             f"{path} is damaged: expected digest {metadata.get('sha256')}, found {found}"
         )
-    content = json.loads(header)
-    return unflatten_state(content["state"], tensors), content["about"]
+    try:
+        content = json.loads(header)
+        state, about = unflatten_state(content["state"], tensors), dict(content["about"])
+        if not isinstance(state, dict) or not all(isinstance(v, str) for v in about.values()):
+            raise TypeError("it does not hold a state")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointCorrupt(f"{path} was not written by this library: {error!r}") from error
+    return state, about
+
+
+def _read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
+    """Read the header and the tensors, into memory of their own: the file may change later."""
+    try:
+        with path.open("rb") as raw:
+            start = raw.read(9)
+        # A safetensors file starts with a length, which may look like a pickle; then comes "{".
+        if start[8:] != b"{" and start.startswith(_PICKLED):
+            raise CheckpointUnsafe(f"{path} is a pickle or an archive and was not read")
+        with safe_open(path, framework="pt") as file:
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, tensors
+    except CheckpointUnsafe:
+        raise
+    except Exception as error:  # safetensors raises many kinds
+        raise CheckpointCorrupt(f"{path} can't be read: {error}") from error

@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 
 from .._config.structure import structure
-from .._errors import CheckpointMismatch, ConfigError
+from .._errors import CheckpointMismatch, ConfigError, CoterieError
 from .._seeding import derive_seed
 from .._state import read_state, write_state
 from .._types import State, Tree
@@ -134,8 +134,8 @@ class Agent(abc.ABC):
     def episodes_cut(self) -> None:
         """Learn that all instances were reset in the middle of their episodes.
 
-        Happens between two runs, for instance when an evaluation used the environment. The last
-        recorded transition is then no longer followed by the next: treat it as truncated.
+        Called when a run starts from a reset, and for a member that failed before: the last
+        recorded transition, if there is any, is not followed by the next. Treat it as truncated.
         """
 
     def enable_training_mode(self, enabled: bool = True) -> None:
@@ -197,7 +197,14 @@ class Agent(abc.ABC):
             raise CheckpointMismatch(
                 f"{path} holds an agent of kind {about.get('kind')!r}, this is a {self.kind!r}"
             )
-        self.load_state_dict(state)
+        try:
+            self.load_state_dict(state)
+        except CoterieError:
+            raise
+        except Exception as error:
+            raise CheckpointMismatch(
+                f"{path} does not fit this {self.kind!r}: {type(error).__name__}: {error}"
+            ) from error
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name or self.kind!r} seed={self.seed} {self.device}>"
