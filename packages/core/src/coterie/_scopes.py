@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from ._errors import ConfigError
@@ -14,8 +15,8 @@ def resolve_scopes(
     """Divide the instances among the agents.
 
     Args:
-        sizes: Number of instances of each agent; ``None``: equal scopes, the remainder goes to
-            the last agent. It is not changed.
+        sizes: Number of instances of each agent, Python's or numpy's integers; ``None``: equal
+            scopes, the remainder goes to the last agent. It is not changed.
         num_agents: Number of agents.
         num_envs: Number of instances.
 
@@ -37,17 +38,17 @@ def resolve_scopes(
         _check_sizes(sizes, num_agents, num_envs)
     scopes, start = [], 0
     for size in sizes:
-        scopes.append(slice(start, start + size))
-        start += size
+        scopes.append(slice(start, start + int(size)))
+        start += int(size)
     return tuple(scopes)
 
 
 def _check_sizes(sizes: Any, num_agents: int, num_envs: int) -> None:
-    if isinstance(sizes, str) or not isinstance(sizes, Sequence):
+    if isinstance(sizes, str | bytes) or not isinstance(sizes, Sequence):
         raise ConfigError(f"scopes must be a list of integers, one per agent; got {sizes!r}")
     problems = []
     for index, size in enumerate(sizes):
-        if type(size) is not int:
+        if isinstance(size, bool) or not isinstance(size, Integral):
             kind = type(size).__name__
             problems.append(f"scopes[{index}]={size!r}: must be an integer, got {kind}")
         elif size < 1:

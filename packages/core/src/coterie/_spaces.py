@@ -164,7 +164,8 @@ def _sample_box(space: spaces.Box, count: int, generator: torch.Generator) -> to
     unit = torch.rand(shape, generator=generator, dtype=torch.float64, device=device)
     normal = torch.randn(shape, generator=generator, dtype=torch.float64, device=device)
     tail = -torch.log1p(-unit)
-    below, above = torch.isfinite(low), torch.isfinite(high)
+    below = torch.as_tensor(space.bounded_below, device=device)
+    above = torch.as_tensor(space.bounded_above, device=device)
     integer = not np.issubdtype(space.dtype, np.floating)
     width = (high - low + 1) if integer else (high - low)
     bounded = low + unit * torch.where(below & above, width, torch.ones_like(width))
@@ -193,7 +194,7 @@ def check_contained(space: spaces.Space[Any], actions: Tree) -> None:
 def describe_mismatch(agent: spaces.Space[Any] | None, env: spaces.Space[Any] | None) -> str | None:
     """Say how the space that an agent was made for differs from the environment's.
 
-    Bounds may differ; kinds, shapes, dtypes, counts and names may not.
+    Bounds of a Box may differ; kinds, shapes, dtypes, counts, starts and names may not.
 
     Returns:
         A sentence, or ``None`` when the two fit.
@@ -202,6 +203,19 @@ def describe_mismatch(agent: spaces.Space[Any] | None, env: spaces.Space[Any] | 
         return None
     if type(agent) is not type(env):
         return f"the agent was made for {agent}, the environment has {env}"
-    if space_leaves(agent) != space_leaves(env) or flat_size(agent) != flat_size(env):
+    if space_leaves(agent) != space_leaves(env) or _counts(agent) != _counts(env):
         return f"the agent was made for {agent}, the environment has {env}"
+    return None
+
+
+def _counts(space: spaces.Space[Any]) -> Any:
+    """Which integers each part of a space has: how many, and from which one on."""
+    if isinstance(space, spaces.Dict):
+        return {key: _counts(part) for key, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        return [_counts(part) for part in space.spaces]
+    if isinstance(space, spaces.Discrete):
+        return int(space.n), int(space.start)
+    if isinstance(space, spaces.MultiDiscrete):
+        return np.asarray(space.nvec).tolist(), np.asarray(space.start).tolist()
     return None

@@ -60,7 +60,7 @@ def tree_rows(tree: Tree, rows: slice, device: torch.device | None = None) -> An
         part = tensor[rows]
         if device is None or device == part.device:
             return part.clone(memory_format=torch.contiguous_format)
-        return part.to(device, memory_format=torch.contiguous_format)
+        return part.to(device, copy=True, memory_format=torch.contiguous_format)
 
     return tree_map(copy, tree)
 
