@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Sequence
 
@@ -11,6 +12,17 @@ from tqdm import tqdm
 from .records import RunInfo
 
 _REFRESH_SECONDS = 0.5
+
+
+class _Bar(tqdm):  # type: ignore[type-arg]
+    """A bar that leaves the process as it is.
+
+    tqdm's own lock is shared between processes: making it fixes the default start method of
+    multiprocessing; and its monitor is a thread that never ends.
+    """
+
+    monitor_interval = 0
+    _lock = threading.RLock()
 
 
 class Progress:
@@ -23,7 +35,7 @@ class Progress:
 
     def __init__(self, run: RunInfo, disable: bool | None) -> None:
         self._names = [member.name for member in run.members]
-        self._bar = tqdm(
+        self._bar = _Bar(
             total=run.timesteps - run.first_timestep,
             desc=run.mode,
             unit="step",
