@@ -31,26 +31,45 @@ class Checks:
         self._env = env
         self._leaves = space_leaves(env.observation_space)
         self._state_leaves = space_leaves(env.state_space) if env.state_space is not None else ()
-        self._device = env.device
+        self._device = torch.empty(0, device=env.device).device  # "cuda" is "cuda:0"
         self._non_finite = non_finite
         self._scan = non_finite != "ignore" and (env.device.type == "cpu" or debug)
 
-    def observations(self, tree: Any, timestep: int | None) -> None:
+    def observations(
+        self,
+        tree: Any,
+        timestep: int | None,
+        *,
+        name: str = "observations",
+        rows: torch.Tensor | None = None,
+    ) -> None:
         """Check observations ``[N, ...]``.
 
-        Raises:
-            EnvContractError: A shape, dtype, device or value is wrong.
-        """
-        self._tree("observations", tree, self._leaves, timestep)
-
-    def states(self, tree: Any, timestep: int | None) -> None:
-        """Check privileged observations ``[N, ...]``.
+        Args:
+            tree: The observations.
+            timestep: Timestep from 0; ``None``: at a reset.
+            name: What they are called in messages.
+            rows: bool ``[N]``: instances whose values matter; ``None``: all.
 
         Raises:
             EnvContractError: A shape, dtype, device or value is wrong.
         """
-        if self._state_leaves:
-            self._tree("state", tree, self._state_leaves, timestep)
+        self._tree(name, tree, self._leaves, timestep, rows)
+
+    def states(
+        self,
+        tree: Any,
+        timestep: int | None,
+        *,
+        name: str = "state",
+        rows: torch.Tensor | None = None,
+    ) -> None:
+        """Check privileged observations ``[N, ...]``; the arguments are as above.
+
+        Raises:
+            EnvContractError: A shape, dtype, device or value is wrong.
+        """
+        self._tree(name, tree, self._state_leaves, timestep, rows)
 
     def outcome(self, rewards: Any, terminated: Any, truncated: Any, timestep: int) -> None:
         """Check rewards (float32 ``[N]``) and the two flags (bool ``[N]``).
@@ -62,17 +81,30 @@ class Checks:
         self._tensor("terminated", terminated, (), torch.bool, timestep)
         self._tensor("truncated", truncated, (), torch.bool, timestep)
 
-    def _tree(self, name: str, tree: Any, leaves: tuple[Leaf, ...], timestep: int | None) -> None:
+    def _tree(
+        self,
+        name: str,
+        tree: Any,
+        leaves: tuple[Leaf, ...],
+        timestep: int | None,
+        rows: torch.Tensor | None,
+    ) -> None:
         for leaf in leaves:
             try:
                 tensor = leaf_of(tree, leaf.path)
             except (KeyError, IndexError, TypeError):
                 self._fail(f"{name}.{leaf.label}: expected by the space, but missing", timestep)
             place = f"{name}.{leaf.label}" if leaf.path else name
-            self._tensor(place, tensor, leaf.shape, leaf.dtype, timestep)
+            self._tensor(place, tensor, leaf.shape, leaf.dtype, timestep, rows)
 
     def _tensor(
-        self, name: str, tensor: Any, shape: tuple[int, ...], dtype: torch.dtype, at: int | None
+        self,
+        name: str,
+        tensor: Any,
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+        at: int | None,
+        rows: torch.Tensor | None = None,
     ) -> None:
         if not isinstance(tensor, torch.Tensor):
             self._fail(f"{name}: expected a tensor, got {type(tensor).__name__}", at)
@@ -84,22 +116,28 @@ class Checks:
                 at,
             )
         if self._scan and dtype.is_floating_point and not torch.isfinite(tensor.sum()):
-            self._scan_all(name, tensor, at)
+            self._scan_all(name, tensor, at, rows)
 
-    def _scan_all(self, name: str, tensor: torch.Tensor, timestep: int | None) -> None:
+    def _scan_all(
+        self, name: str, tensor: torch.Tensor, timestep: int | None, rows: torch.Tensor | None
+    ) -> None:
         bad = ~torch.isfinite(tensor).reshape(tensor.shape[0], -1).all(1)
+        bad = bad if rows is None else bad & rows
         instances = bad.nonzero().flatten().tolist()
-        if not instances:  # finite values whose sum overflowed
+        if not instances:  # finite values whose sum overflowed, or rows that don't matter
             return
         shown = ", ".join(map(str, instances[:8])) + (" …" if len(instances) > 8 else "")
         message = f"{name}: NaN or infinity in instances {shown}"
         if self._non_finite == "raise":
             self._fail(f'{message} (allow it with non_finite="warn" or "ignore")', timestep)
-        warnings.warn(f"{self._env.name}, step {timestep}: {message}", stacklevel=2)
+        warnings.warn(self._place(message, timestep), stacklevel=2)
 
     def _fail(self, message: str, timestep: int | None) -> Any:
+        raise EnvContractError(self._place(message, timestep))
+
+    def _place(self, message: str, timestep: int | None) -> str:
         when = "at reset" if timestep is None else f"at step {timestep}"
-        raise EnvContractError(f"{self._env.name}, {when}: {message}")
+        return f"{self._env.name}, {when}: {message}"
 
 
 def _short(dtype: torch.dtype) -> str:
