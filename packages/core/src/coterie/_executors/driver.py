@@ -60,6 +60,7 @@ class MemberDriver:
         self._leaves = space_leaves(interface.action_space)
         self._streams: GlobalStreams | None = None
         self._generator_state = self.agent.generator.get_state()
+        self._was_training = self.agent.training
         self._observations: Any = None
         self._states: Any = None
         self._actions: Any = None
@@ -69,6 +70,7 @@ class MemberDriver:
         with self.during("setup"):
             if self._mode == "eval":
                 self._generator_state = self.agent.generator.get_state()
+                self._was_training = self.agent.training
                 self.agent.generator.manual_seed(derive_seed(self.member.seed, "eval"))
             if self.agent.uses_global_generators:
                 self._streams = self._open_streams()
@@ -78,11 +80,12 @@ class MemberDriver:
 
     def leave(self) -> None:
         """End a run: keep the random streams with the member, undo what evaluation changed."""
-        if self._mode == "eval":
-            self.agent.generator.set_state(self._generator_state)
-            self.agent.enable_training_mode(True)
-        elif self._streams is not None:
-            self.member.streams = self._streams.state_dict()
+        with self.during("leave"):
+            if self._mode == "eval":
+                self.agent.generator.set_state(self._generator_state)
+                self.agent.enable_training_mode(self._was_training)
+            elif self._streams is not None:
+                self.member.streams = self._streams.state_dict()
 
     def begin(
         self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
@@ -117,7 +120,7 @@ class MemberDriver:
     def metrics(self) -> dict[str, float]:
         """Hand over the agent's scalars since the last call."""
         with self.during("metrics"):
-            return dict(self.agent.metrics())
+            return {str(name): float(value) for name, value in self.agent.metrics().items()}
 
     def snapshot(self) -> State:
         """Return the full state of the member: agent and random streams."""
@@ -234,11 +237,15 @@ class MemberDriver:
 def member_raised(
     member: Member, phase: str, timestep: int | None, error: BaseException
 ) -> WorkerRaised:
-    """Compose the error for an exception in a member's code."""
+    """Compose the error for an exception in a member's code, even one without a text."""
     when = "" if timestep is None else f" at step {timestep}"
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text can't be made)"
     return WorkerRaised(
         f"agent {member.index} ({member.name!r}) raised {type(error).__name__} in {phase}{when}: "
-        f"{error}",
+        f"{text}",
         agent_index=member.index,
         agent_name=member.name,
         phase=phase,

@@ -56,7 +56,7 @@ class Executor(abc.ABC):
             states: Privileged observations, or ``None``.
             timestep: The first timestep.
             timesteps: Where the count of timesteps ends.
-            cut: Whether the episodes of an earlier run were cut off by a reset.
+            cut: Whether the run starts from a reset, which cut what agents recorded before.
 
         Returns:
             Actions ``[num_envs, ...]`` on the environment's device.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .._errors import TrainerStateError, WorkerError
@@ -91,8 +92,7 @@ class LocalExecutor(Executor):
 
     def settle(self, members: Sequence[Member]) -> None:
         """End the run; the agents are the caller's own already."""
-        for driver in self._drivers.values():
-            driver.leave()
+        self._each(lambda driver: driver.leave())
 
     def close(self, deadline: float = 5.0) -> None:
         """Forget the members."""
@@ -124,8 +124,9 @@ class LocalExecutor(Executor):
     def _fail(self, member: Member, error: WorkerError) -> None:
         assert self._interface is not None
         member.status, member.failure = "failed", error
-        self._drivers.pop(member.index).leave()
         self._random[member.index] = RandomActor(member, self._interface)
+        with suppress(WorkerError):
+            self._drivers.pop(member.index).leave()
 
     def _gather(self, action: Callable[[MemberDriver], Any]) -> Any:
         found = self._each(action)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, ClassVar, TextIO
 
 from attrs import astuple, fields
 
@@ -27,6 +27,8 @@ class CsvLogger(Logger):
     Raises:
         ConfigError: The run has no directory.
     """
+
+    needs_directory: ClassVar[bool] = True
 
     def __init__(self, run: RunInfo, cfg: Any = None) -> None:
         super().__init__(run, cfg)

@@ -22,6 +22,9 @@ class Logger(abc.ABC):
     config_class: ClassVar[type[Any]] = LoggerCfg
     """attrs class of the settings."""
 
+    needs_directory: ClassVar[bool] = False
+    """Whether it writes into the run's directory, so that there must be one."""
+
     def __init__(self, run: RunInfo, cfg: Any = None) -> None:
         self.run = run
         self.cfg = structure(self.config_class, cfg, source=f"settings of {type(self).__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from attrs import asdict
 
@@ -25,6 +25,8 @@ class JsonlLogger(Logger):
     Raises:
         ConfigError: The run has no directory.
     """
+
+    needs_directory: ClassVar[bool] = True
 
     def __init__(self, run: RunInfo, cfg: Any = None) -> None:
         super().__init__(run, cfg)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .._errors import ConfigError, PluginError
 from .._runs.records import MetricRow, RunInfo
@@ -24,6 +24,7 @@ class TensorBoardLogger(Logger):
     """
 
     config_class = TensorBoardCfg
+    needs_directory: ClassVar[bool] = True
 
     def __init__(self, run: RunInfo, cfg: Any = None) -> None:
         super().__init__(run, cfg)

@@ -62,7 +62,12 @@ class RunDirectory:
             run: The run.
             facts: More about it, as plain values.
             experiment: The experiment as plain values, if it was made from one.
+
+        Raises:
+            ConfigError: Another trainer has started a run in the folder meanwhile.
         """
+        if not self._facts and (self.path / "run.json").exists():
+            raise ConfigError(f"run_dir={str(self.path)!r} holds another run by now")
         (self.path / "agents").mkdir(parents=True, exist_ok=True)
         self._facts = {
             "format": FORMAT,
@@ -88,6 +93,10 @@ class RunDirectory:
     def finish(self, status: str, summary: Summary) -> None:
         """Write the results and how the run ended."""
         write_json(self.path / "summary.json", attrs.asdict(summary))
+        self.mark(status)
+
+    def mark(self, status: str) -> None:
+        """Note how the run ended: ``"finished"``, ``"interrupted"`` or ``"failed"``."""
         self._facts |= {"status": status, "ended": _now()}
         write_json(self.path / "run.json", self._facts)
 
@@ -96,13 +105,19 @@ class RunDirectory:
         return write_evaluation(self.path, summary)
 
 
-def write_evaluation(run: Path, summary: Summary) -> Path:
-    """Write the results of an evaluation under ``evaluations/`` of a run; return the file."""
+def write_evaluation(run: Path, summary: Summary, facts: Mapping[str, Any] | None = None) -> Path:
+    """Write the results of an evaluation under ``evaluations/`` of a run; return the file.
+
+    Args:
+        run: The folder of the run.
+        summary: The results.
+        facts: How it was evaluated, as plain values.
+    """
     folder = run / "evaluations"
     folder.mkdir(parents=True, exist_ok=True)
     number = 1 + max((int(p.stem) for p in folder.glob("*.json") if p.stem.isdigit()), default=0)
     path = folder / f"{number:04d}.json"
-    write_json(path, attrs.asdict(summary))
+    write_json(path, {**(facts or {}), **attrs.asdict(summary)})
     return path
 
 

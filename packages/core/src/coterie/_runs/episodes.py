@@ -96,8 +96,12 @@ class EpisodeTracker:
 
     def update(self, transition: Transition) -> None:
         """Count one step of the whole environment (tensors ``[N]``)."""
-        self._returns += transition.rewards
-        self._lengths += 1 if transition.all_valid else transition.valid
+        if transition.all_valid:
+            self._returns += transition.rewards
+            self._lengths += 1
+        else:
+            self._returns += torch.where(transition.valid, transition.rewards, 0.0)
+            self._lengths += transition.valid
         done = transition.done
         if self._on_cpu:
             if not bool(done.any()):

@@ -34,7 +34,7 @@ class InfoScalars:
             return
         present = infos.get(f"_{self._key}")
         for name, value in content.items():
-            if not name.startswith("_"):
+            if not str(name).startswith("_"):
                 own = content.get(f"_{name}")
                 self._add(name, value, present if own is None else own)
 
@@ -58,7 +58,7 @@ class InfoScalars:
         elif tensor.shape == (self._num_envs,) or tensor.numel() == 1:
             tensor = tensor.reshape(self._num_envs)
             mask = torch.ones(self._num_envs, dtype=torch.bool)
-            if present is not None:
+            if present is not None and len(present) == self._num_envs:
                 mask = torch.as_tensor(present, dtype=torch.bool, device="cpu").reshape(-1)
             for sums, scope in zip(self._sums, self._scopes, strict=True):
                 rows = tensor[scope][mask[scope]]

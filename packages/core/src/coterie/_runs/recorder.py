@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -129,13 +130,14 @@ class Recorder:
 
     def finish(self, summary: Summary) -> None:
         """Close the bar and the loggers, and tell the hooks the results."""
-        self._tell_failures()
-        self._show()
-        self._progress.close()
-        for logger in self._loggers:
-            logger.finish(summary)
-            logger.close()
-        registry().emit("coterie_run_finished", run=self.run, summary=summary)
+        with ExitStack() as last:  # each is called, whatever another raises
+            last.callback(registry().emit, "coterie_run_finished", run=self.run, summary=summary)
+            for logger in self._loggers:
+                last.callback(logger.close)
+                last.callback(logger.finish, summary)
+            last.callback(self._progress.close)
+            self._tell_failures()
+            self._show()
 
     def _show(self) -> None:
         self._progress.show(
@@ -182,9 +184,11 @@ class Recorder:
 def changed_settings(cfg: Any) -> dict[str, Any]:
     """List the fields of an attrs configuration that differ from its defaults.
 
-    Nested configurations give dotted names.
+    Nested configurations give dotted names; what is no attrs object has no settings.
     """
     found: dict[str, Any] = {}
+    if not attrs.has(type(cfg)):
+        return found
     for field in attrs.fields(type(cfg)):
         value = getattr(cfg, field.name)
         if attrs.has(type(value)):

@@ -16,6 +16,7 @@ from .._envs.interface import VectorEnv
 from .._errors import ConfigError, TrainerStateError, TrainingInterrupted
 from .._executors.interface import Executor, Mode
 from .._loggers.build import check_loggers, make_loggers
+from .._loggers.interface import Logger
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
@@ -101,7 +102,8 @@ class Trainer(abc.ABC):
         """Train for ``cfg.timesteps`` timesteps.
 
         Called again, it goes on: with the same episodes where nobody else used the environment,
-        otherwise after a reset. A member that failed takes part again.
+        otherwise, and after a run that raised, from a reset. A member that failed takes part
+        again.
 
         Returns:
             How it ended, a row per member.
@@ -134,7 +136,13 @@ class Trainer(abc.ABC):
             return self._complete(self._eval_session())
 
     def close(self) -> None:
-        """Give back what the executor holds; agents and environment stay. Idempotent."""
+        """Give back what the executor holds; agents and environment stay. Idempotent.
+
+        Raises:
+            TrainerStateError: The trainer is running.
+        """
+        if self._state == "running":
+            raise TrainerStateError("this trainer is running; close it when the run has ended")
         self._close_executor()
         self._state = "closed"
 
@@ -163,35 +171,45 @@ class Trainer(abc.ABC):
                 self._end(session, error)
                 raise
             summary = self._end(session, None, interrupts.requested())
-        if interrupts.received is not None:
-            where = "" if self.directory is None else f"; saved to {self.directory.path}"
-            step = session.recorder.timestep
-            raise TrainingInterrupted(
-                f"interrupted by {interrupts.received} after step {step}{where}",
-                interrupts.received,
-            )
+        self._raise_interrupt(interrupts, session)
         return summary
+
+    def _raise_interrupt(self, interrupts: Interrupts, session: Session) -> None:
+        if interrupts.received is None:
+            return
+        saved = self.directory is not None and session.run.mode == "train"
+        where = f"; saved to {self.directory.path}" if saved and self.directory else ""
+        raise TrainingInterrupted(
+            f"interrupted by {interrupts.received} after step {session.recorder.timestep}{where}",
+            interrupts.received,
+        )
 
     def _end(
         self, session: Session, error: BaseException | None, interrupted: bool = False
     ) -> Summary:
+        healthy = False
         try:
-            return session.end(error, interrupted)
+            summary = session.end(error, interrupted)
+            healthy = error is None
         finally:
             if session.run.mode == "train":
                 self.timestep = session.recorder.timestep
                 self._seconds += session.recorder.wall_time
             if error is not None:
+                session.boundary.abandon()
+            if not healthy:
                 self._close_executor()
+        return summary
 
     def _train_session(self) -> Session:
+        cut = not self._boundary.live
         for member in self.members:
+            if member.failure is not None and not cut:
+                member.agent.episodes_cut()
             member.status, member.failure = "active", None
-        cut = False
-        if not self._boundary.live:
+        if cut:
             self._boundary.reset(reset_seed(self.env, self.members, "train", self._resets))
             self._tracker.forget_unfinished()
-            cut = self._resets > 0
             self._resets += 1
         return self._session("train", self._boundary, self._tracker, cut)
 
@@ -226,10 +244,18 @@ class Trainer(abc.ABC):
             boundary=boundary,
             tracker=tracker,
             cut=cut,
-            loggers=make_loggers(self._loggers, run) if mode == "train" else (),
+            loggers=self._open_loggers(run) if mode == "train" else (),
             directory=self.directory,
             earlier=self._seconds if mode == "train" else 0.0,
         )
+
+    def _open_loggers(self, run: RunInfo) -> tuple[Logger, ...]:
+        try:
+            return make_loggers(self._loggers, run)
+        except BaseException:
+            if self.directory is not None:
+                self.directory.mark("failed")
+            raise
 
     def _facts(self) -> dict[str, Any]:
         env = self.env

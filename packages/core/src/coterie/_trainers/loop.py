@@ -19,7 +19,7 @@ class Span:
     Attributes:
         first: The first timestep.
         stop: The one after the last.
-        cut: Whether a reset cut the episodes of an earlier run.
+        cut: Whether the run starts from a reset, which cut what agents recorded before.
     """
 
     first: int

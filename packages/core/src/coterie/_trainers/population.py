@@ -18,6 +18,7 @@ from .._scopes import resolve_scopes
 from .._spaces import describe_mismatch
 from .members import Member
 
+_LONGEST = 128
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._=+,@-]*")
 
 
@@ -41,13 +42,12 @@ def make_members(
     problems += _check_names(names)
     if problems:
         raise ConfigError("\n".join(problems))
+    slices = resolve_scopes(scopes, len(chosen), env.num_envs)
     for name, agent in zip(names, chosen, strict=True):
         agent.name = name
     return tuple(
         Member(index=index, name=name, agent=agent, scope=scope)
-        for index, (name, agent, scope) in enumerate(
-            zip(names, chosen, resolve_scopes(scopes, len(chosen), env.num_envs), strict=True)
-        )
+        for index, (name, agent, scope) in enumerate(zip(names, chosen, slices, strict=True))
     )
 
 
@@ -104,7 +104,7 @@ def _check_spaces(env: VectorEnv, agents: Sequence[Any]) -> list[str]:
     return problems
 
 
-def _names(agents: Sequence[Any]) -> list[str]:
+def _names(agents: Sequence[Any]) -> list[Any]:
     """Names of the agents; those without one are numbered by their position."""
     return [
         getattr(agent, "name", None) or f"{getattr(agent, 'kind', 'agent')}-{index}"
@@ -112,16 +112,18 @@ def _names(agents: Sequence[Any]) -> list[str]:
     ]
 
 
-def _check_names(names: Sequence[str]) -> list[str]:
+def _check_names(names: Sequence[Any]) -> list[str]:
+    texts = [name for name in names if isinstance(name, str)]
+    counts = Counter(name.casefold() for name in texts)
     problems = [
-        f"two members are named {name!r}; names must differ"
-        for name, count in Counter(names).items()
-        if count > 1
+        f"two members are named {name!r}; names must differ, and not only in their case"
+        for name in {name.casefold(): name for name in texts}.values()
+        if counts[name.casefold()] > 1
     ]
     problems += [
-        f"the name {name!r} can't be used: it becomes a file's name, so it may hold letters, "
-        "digits, spaces and . _ = + , @ - only"
+        f"the name {name!r} can't be used: it becomes a file's name, so it must be a text of at "
+        f"most {_LONGEST} characters: letters, digits, spaces and . _ = + , @ - only"
         for name in names
-        if not _NAME.fullmatch(name)
+        if not (isinstance(name, str) and len(name) <= _LONGEST and _NAME.fullmatch(name))
     ]
     return problems

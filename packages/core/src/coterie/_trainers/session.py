@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -11,6 +13,7 @@ from attrs import define, field
 from .._agents.transition import Transition
 from .._envs.boundary import Boundary
 from .._errors import CoterieError, WorkerError
+from .._executors.driver import member_raised
 from .._executors.interface import Executor
 from .._registry.manager import registry
 from .._runs.directory import RunDirectory
@@ -38,7 +41,7 @@ class Session:
         executor: The place where the members live.
         boundary: The environment, reset.
         tracker: Counts episodes.
-        cut: Whether a reset cut the episodes of an earlier run.
+        cut: Whether the run starts from a reset, which cut what agents recorded before.
         loggers: Where metrics go.
         directory: Where trained agents go; ``None``: nowhere.
         earlier: Seconds that earlier runs took.
@@ -56,6 +59,7 @@ class Session:
     earlier: float = 0.0
     recorder: Recorder = field(init=False)
     clock: Clock = field(init=False, factory=Clock)
+    _saved: list[str] = field(init=False, factory=list)
 
     def __attrs_post_init__(self) -> None:
         self.recorder = Recorder(
@@ -87,53 +91,66 @@ class Session:
 
         Raises:
             CheckpointWriteError: The agents could not be saved (unless ``error`` is given).
+            WorkerError: A member failed at the last moment (unless ``error`` is given).
         """
         troubles = self._bring_home(error)
-        status = "failed" if error else "interrupted" if interrupted else "finished"
+        trouble = error or (troubles[0] if troubles else None)
+        interrupted = interrupted or isinstance(error, KeyboardInterrupt)
+        status = "interrupted" if interrupted else "failed" if trouble else "finished"
         word = status if status != "finished" else _STATUS[self.run.mode]
         timings = {"environment": self.clock.environment, "members": self.clock.members}
         summary = self.recorder.summary(word, timings, self.executor.timings())
-        self.recorder.finish(summary)
-        if self.directory is not None:
-            if self.run.mode == "train":
-                self.directory.finish(status, summary)
-            else:
-                self.directory.add_evaluation(summary)
+        books = [partial(self.recorder.finish, summary), partial(self._write, status, summary)]
+        troubles += _attempt(books)
         if error is not None:
             self._annotate(error, troubles)
         elif troubles:
+            self._annotate(troubles[0], troubles[1:])
             raise troubles[0]
         return summary
 
     def _bring_home(self, error: BaseException | None) -> list[Exception]:
-        """Do all that is still possible, whatever of it fails; return what failed."""
-        troubles: list[Exception] = []
+        """Do all that is still possible, whatever of it fails; return what failed.
+
+        Nothing is saved after a second signal, which came in the middle of a step.
+        """
         steps: list[Callable[[], Any]] = [lambda: self.executor.settle(self.members)]
         if error is None:
             steps.insert(0, lambda: self.recorder.write(self.executor.metrics()))
-        if self.directory is not None and self.run.mode == "train":
-            steps.append(self._save)
-        for step in steps:
-            try:
-                step()
-            except (CoterieError, OSError) as trouble:
-                troubles.append(trouble)
+        troubles = _attempt(steps)
+        wanted = self.run.mode == "train" and not isinstance(error, KeyboardInterrupt)
+        if self.directory is not None and wanted:
+            folder = self.directory.path / "agents"
+            members = [member for member in self.members if member.failure is None]
+            troubles += _attempt([partial(self._save, member, folder) for member in members])
+            if self._saved:
+                registry().emit("coterie_checkpoint_saved", run=self.run, path=folder)
         return troubles
 
-    def _save(self) -> None:
-        assert self.directory is not None
-        for member in self.members:
-            if member.failure is None:
-                member.agent.save(self.directory.agent_file(member.name))
-        folder = self.directory.path / "agents"
-        registry().emit("coterie_checkpoint_saved", run=self.run, path=folder)
+    def _save(self, member: Member, folder: Path) -> None:
+        try:
+            member.agent.save(folder / f"{member.name}.safetensors")
+            self._saved.append(member.name)
+        except CoterieError:
+            raise
+        except Exception as error:
+            failure = member_raised(member, "save", self.recorder.timestep, error)
+            member.status, member.failure = "failed", failure
+            if self.cfg.on_member_failure == "raise":
+                raise failure from error
+
+    def _write(self, status: str, summary: Summary) -> None:
+        if self.directory is not None and self.run.mode == "train":
+            self.directory.finish(status, summary)
+        elif self.directory is not None:
+            self.directory.add_evaluation(summary)
 
     def _annotate(self, error: BaseException, troubles: Sequence[Exception]) -> None:
         if not isinstance(error, WorkerError):
             error.add_note(f"during {self.run.mode}, at step {self.recorder.timestep}")
         for trouble in troubles:
             warnings.warn(f"while the run was ended: {trouble}", stacklevel=2)
-        if self.directory is None or self.run.mode == "eval" or troubles:
+        if self.directory is None or not self._saved:
             error.add_note("no checkpoint was written")
         else:
             folder = self.directory.path / "agents"
@@ -144,3 +161,14 @@ class Session:
         if failures and len(failures) == len(self.members):
             failures[-1].add_note("every member has failed")
             raise failures[-1]
+
+
+def _attempt(steps: Sequence[Callable[[], Any]]) -> list[Exception]:
+    """Take every step, whatever of it fails; return what failed."""
+    troubles: list[Exception] = []
+    for step in steps:
+        try:
+            step()
+        except Exception as trouble:
+            troubles.append(trouble)
+    return troubles

@@ -9,6 +9,7 @@ from .._agents.transition import Transition
 from .._errors import TrainerStateError
 from .._executors.interface import Mode
 from .._runs.records import Summary
+from .interrupts import Interrupts
 from .sequential import SequentialTrainer
 from .session import Session
 
@@ -44,6 +45,8 @@ class StepTrainer(SequentialTrainer):
 
         Raises:
             TrainerStateError: ``timestep`` is not the next one.
+            TrainingInterrupted: SIGINT or SIGTERM came; the timestep was finished and the run
+                ended.
         """
         with self._running():
             return self._step("train", timestep)
@@ -77,18 +80,22 @@ class StepTrainer(SequentialTrainer):
     def _step(self, mode: Mode, timestep: int | None) -> Transition:
         if self._active is not None and self._active.run.mode != mode:
             self._end_active(interrupted=True)
-        session = self._active or self._start(mode)
-        expected = session.recorder.timestep
+        first = self.timestep if mode == "train" else 0
+        expected = first if self._active is None else self._active.recorder.timestep
         if timestep is not None and timestep != expected:
             raise TrainerStateError(f"the next timestep is {expected}, got timestep={timestep}")
-        try:
-            transition = next(self._iterator)
-        except BaseException as error:
-            self._active = None
-            self._end(session, error)
-            raise
-        if session.recorder.timestep == session.run.timesteps:
-            self._end_active()
+        session = self._active or self._start(mode)
+        with Interrupts() as interrupts:
+            try:
+                transition = next(self._iterator)
+            except BaseException as error:
+                self._active = None
+                self._end(session, error)
+                raise
+            done = session.recorder.timestep == session.run.timesteps
+            if done or interrupts.requested():
+                self._end_active(interrupted=not done)
+        self._raise_interrupt(interrupts, session)
         return transition
 
     def _start(self, mode: Mode) -> Session:
