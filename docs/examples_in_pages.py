@@ -49,7 +49,7 @@ pytest_collect_file = Sybil(
         CodeBlockParser("console", _run),
         SkipParser(),
     ],
-    path="..",
+    path=str(Path(__file__).resolve().parent.parent),
     patterns=["*.md"],
     setup=_enter,
     teardown=_leave,
