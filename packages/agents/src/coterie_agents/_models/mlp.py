@@ -50,7 +50,8 @@ class StackedMLP(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map ``[P, B, inputs]`` to ``[P, B, outputs]``."""
-        parameters = list(self.parameters())
+        # Not self.parameters(): that walks over the modules, at the price of a layer.
+        parameters: list[Any] = list(self._parameters.values())
         if not torch.is_grad_enabled():
             return _run(inputs, self.activation, parameters)[-1]
         if self.activation in _SLOPES:

@@ -50,10 +50,11 @@ class PopulationAdam:
         self.variance = torch.zeros_like(self.mean)
         self._gradient = torch.zeros_like(self.mean)
         self._change = torch.zeros_like(self.mean)
-        self._link(sizes)
+        self._link()
 
-    def _link(self, sizes: list[int]) -> None:
+    def _link(self) -> None:
         """Cut the flat change into one view per parameter, of the parameter's shape."""
+        sizes = [parameter.numel() // self.population for parameter in self.parameters]
         parts = self._change.split_with_sizes(sizes, dim=1)
         self._changes = [
             part.view(parameter.shape) if self.population == 1 else _shaped(part, parameter)
@@ -107,6 +108,14 @@ class PopulationAdam:
         self.variance.copy_(torch.where(rows, self.variance, kept[1]))
         self.steps.copy_(torch.where(active, self.steps, kept[2]))
         self._change.copy_(torch.where(rows, self._change, 0.0))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Pickled views would no longer be views of the change.
+        return {key: value for key, value in self.__dict__.items() if key != "_changes"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._link()
 
     def state(self, member: int = 0) -> dict[str, Any]:
         """Return what a member's steps have changed, as copies."""

@@ -91,12 +91,14 @@ class PPOLearner:
         state_space: spaces.Space[Any] | None,
         models: Mapping[str, nn.Module] | None,
     ) -> ActorCritic:
+        normalize = self.cfg.observation_normalization
+
         def place(space: spaces.Space[Any]) -> NetworkInput:
             return NetworkInput(
                 space,
                 self.population,
                 flat=models is None,
-                normalize=self.cfg.observation_normalization,
+                normalize=models is None if normalize is None else normalize,
                 dtype=self.dtype,
                 device=self.device,
             )

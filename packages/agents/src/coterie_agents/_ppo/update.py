@@ -125,7 +125,7 @@ def _require_finite(learner: PPOLearner, losses: Losses, norm: torch.Tensor) -> 
     members = tuple(int(member) for member in bad.nonzero().flatten())
     if not members:
         return
-    values = {f"loss/{name}": float(getattr(losses, name)[members[0]]) for name in _LOSSES}
+    values = {f"loss/{name}": float(getattr(losses, name).detach()[members[0]]) for name in _LOSSES}
     values["gradient_norm"] = float(norm[members[0]])
     wrong = ", ".join(f"{k} is {v}" for k, v in values.items() if not math.isfinite(v))
     raise NonFiniteLoss(

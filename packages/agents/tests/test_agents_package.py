@@ -1,0 +1,36 @@
+"""The public face, and the plugin without torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+import coterie_agents
+from coterie_agents._plugin import coterie_agents as offer
+
+
+def test_exports_are_sorted_and_real():
+    # As ruff sorts: abbreviations in capitals, then classes, then functions.
+    order = sorted(coterie_agents.__all__, key=lambda n: (not n.isupper(), n.islower(), n))
+    assert list(coterie_agents.__all__) == order
+    for name in coterie_agents.__all__:
+        assert getattr(coterie_agents, name).__doc__
+    assert set(coterie_agents.__all__) <= set(dir(coterie_agents))
+    with pytest.raises(AttributeError, match="no attribute 'PPOO'"):
+        _ = coterie_agents.PPOO
+
+
+def test_plugin_offers_ppo():
+    (record,) = offer()
+    assert record.name == coterie_agents.PPO.kind == "ppo"
+    assert record.config is coterie_agents.PPO.config_class is coterie_agents.PPOCfg
+    assert record.loader() is coterie_agents.PPO
+
+
+def test_plugin_does_not_import_torch():
+    code = (
+        "import sys, coterie_agents, coterie_agents._plugin as p; list(p.coterie_agents());"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
