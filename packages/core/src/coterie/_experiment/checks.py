@@ -11,6 +11,7 @@ from attrs import define, field
 from .._config.convert import convert
 from .._config.problems import Problem, Problems, report
 from .._errors import ConfigError, PluginError, PluginNotFound
+from .._factory import _split as split_spec
 from .._registry.manager import registry
 from .._scopes import resolve_scopes
 from .spec import Experiment
@@ -91,6 +92,20 @@ def _named(raw: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str], str, 
 
 def _tables(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list | tuple) else ()
+
+
+def check_environment(experiment: Experiment, findings: Findings) -> None:
+    """Check that the environment is named by kind and id; suggest what could be meant.
+
+    Args:
+        experiment: The experiment.
+        findings: Gets what is wrong.
+    """
+    try:
+        split_spec(experiment.environment.id)
+    except ConfigError as error:
+        name = experiment.environment.id
+        findings.problems.append(Problem("environment.id", name, str(error), sentence=True))
 
 
 def check_population(experiment: Experiment, findings: Findings) -> None:

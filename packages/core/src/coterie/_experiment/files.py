@@ -8,10 +8,10 @@ from typing import Any
 
 from .._config.convert import convert
 from .._config.files import read_mapping
-from .._config.problems import Problem, Problems
+from .._config.problems import Problems
 from .._config.structure import structure, unstructure
 from .._errors import ConfigError
-from .checks import Findings, check_names, check_population
+from .checks import Findings, check_environment, check_names, check_population
 from .spec import Experiment
 from .tables import ExperimentTable
 
@@ -52,20 +52,14 @@ def load_experiment(
         )
     findings, experiment = Findings(), None
     try:
-        experiment = _made(raw)
+        table: ExperimentTable = convert(raw, ExperimentTable)
+        experiment = table.experiment()
     except Problems as found:
         findings.problems += found.problems
     check_names(raw, findings)
     if experiment is not None:
+        check_environment(experiment, findings)
         check_population(experiment, findings)
     findings.raise_any(label)
     assert experiment is not None
     return experiment
-
-
-def _made(raw: Mapping[str, Any]) -> Experiment:
-    table: ExperimentTable = convert(raw, ExperimentTable)
-    if ":" not in table.environment.id:
-        text = "a kind and an id with a colon between them, such as 'gymnasium:CartPole-v1'"
-        raise Problems([Problem("environment.id", table.environment.id, text)])
-    return table.experiment()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .records import MemberSummary, Summary
+from .settings import settings_text, split_settings
 
 _HEADINGS = ("member", "seed", "settings", "episodes", "mean return", "steps/s", "status")
 
@@ -32,24 +33,28 @@ def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: 
 
 
 def summary_table(summary: Summary) -> str:
-    """Lay out a summary: a row per member; the mean return is that of the last 100 episodes."""
-    rows = [_row(member) for member in summary.members]
+    """Lay out a summary: a row per member; the mean return is that of the last 100 episodes.
+
+    Settings that all members share stand below, once.
+    """
+    shared, rest = split_settings([member.settings for member in summary.members])
+    rows = [
+        _row(member, own, bool(shared)) for member, own in zip(summary.members, rest, strict=True)
+    ]
     lines = [text_table(_HEADINGS, rows, {1, 3, 4, 5})]
+    if shared:
+        lines.append(f"all members: {settings_text(shared)}")
     lines += [f"{m.name}: {m.failure}" for m in summary.members if m.failure]
     return "\n".join(lines)
 
 
-def _row(member: MemberSummary) -> list[str]:
+def _row(member: MemberSummary, settings: Mapping[str, Any], shared: bool) -> list[str]:
     return [
         member.name,
         str(member.seed),
-        ", ".join(f"{key}={_short(value)}" for key, value in member.settings.items()) or "defaults",
+        settings_text(settings) or ("-" if shared else "defaults"),
         str(member.episodes),
         "-" if member.mean_return is None else f"{member.mean_return:.1f}",
         f"{member.steps_per_second:,.0f}",
         member.status,
     ]
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)

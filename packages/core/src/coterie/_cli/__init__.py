@@ -1,0 +1,1 @@
+"""The command line: a module per command. Nothing heavy is imported until a command runs."""

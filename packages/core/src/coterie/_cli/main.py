@@ -1,0 +1,74 @@
+"""The entry point of the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import tyro
+
+from .evaluate import Eval
+from .failures import debugging, tell
+from .plugins import Plugins
+from .train import Train
+
+COMMANDS: dict[str, Any] = {"train": Train, "eval": Eval, "plugins": Plugins}
+_CONFIG = (tyro.conf.DisallowNone,)
+_DESCRIPTION = """Train a population of reinforcement-learning agents in one environment.
+
+  coterie train gymnasium:CartPole-v1 --members 4 --timesteps 10000
+  coterie train --experiment experiment.toml
+  coterie eval runs/20261122-183000-CartPole-v1
+  coterie plugins
+  coterie --version
+
+Exit codes:
+  0 fine, 1 bug, 2 configuration, 3 plugin, 4 trained state, 5 member or worker,
+  6 environment, 130 and 143 signals"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments, without the program's name; ``None``: those of the process.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] in (["--version"], ["-V"]):
+        return _print_version()
+    try:
+        command = parse(arguments)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 2
+    try:
+        return int(command.run())
+    except (Exception, KeyboardInterrupt) as error:
+        return tell(error, debugging(command.debug))
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """Turn arguments into the options of a command.
+
+    Raises:
+        SystemExit: Help was asked for (0), or the arguments are wrong (2); the text was printed.
+    """
+    if arguments and arguments[0] in COMMANDS:
+        name, *rest = arguments
+        command = COMMANDS[name]
+        return tyro.cli(
+            command, prog=f"coterie {name}", description=command.about, args=rest, config=_CONFIG
+        )
+    return tyro.extras.subcommand_cli_from_dict(
+        COMMANDS, prog="coterie", description=_DESCRIPTION, args=list(arguments), config=_CONFIG
+    )
+
+
+def _print_version() -> int:
+    from importlib.metadata import version
+
+    print(f"coterie {version('coterie-core')}")
+    return 0

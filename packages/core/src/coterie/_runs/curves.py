@@ -1,0 +1,223 @@
+"""Learning curves: a picture of a run's ``metrics.csv``."""
+
+from __future__ import annotations
+
+import csv
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from .._errors import ConfigError
+from .settings import settings_text, split_settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PICTURE = "learning-curves.png"
+_METRIC = "episode/return"
+_COUNT = "episode/count"
+_WINDOW = 20
+_FAINT = 8
+_MOST_NAMED = 16
+
+# Okabe and Ito's palette for colour-blind readers, without yellow, which does not show on paper.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_STYLES = ("-", "--", ":", "-.")
+
+
+@frozen
+class Curve:
+    """The learning curve of one member.
+
+    Attributes:
+        name: Name of the member.
+        steps: Environment steps of the member, rising.
+        returns: Mean return of the episodes that ended since the point before.
+        episodes: How many those were.
+    """
+
+    name: str
+    steps: tuple[int, ...]
+    returns: tuple[float, ...]
+    episodes: tuple[int, ...]
+
+
+def plot_curves(run_dir: str | Path) -> Path | None:
+    """Draw the learning curves of a run: ``learning-curves.png``, and the same as ``.svg``.
+
+    A line per member shows the mean return of its last 20 episodes (or a few more: the metrics
+    hold means over all that ended in an interval) against the member's environment steps. With
+    up to 8 members, the metrics themselves are drawn faintly.
+
+    Args:
+        run_dir: Folder of the run.
+
+    Returns:
+        The PNG; ``None``: no episode has ended in this run, so there is nothing to draw.
+
+    Raises:
+        ConfigError: There are no metrics, or matplotlib is not installed.
+    """
+    run = Path(run_dir)
+    curves = read_curves(run / "metrics.csv")
+    if not curves:
+        return None
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError('pictures need matplotlib: pip install "coterie-core[plot]"') from error
+    figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    _draw(figure, curves, *_describe(run))
+    figure.savefig(run / PICTURE)
+    figure.savefig((run / PICTURE).with_suffix(".svg"))
+    return run / PICTURE
+
+
+def read_curves(path: Path) -> list[Curve]:
+    """Read the curves of all members, in the order that they first appear in.
+
+    Args:
+        path: A ``metrics.csv`` in long form.
+
+    Raises:
+        ConfigError: There is no such file, or it holds something else.
+    """
+    points: dict[str, dict[int, dict[str, float]]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["name"] in (_METRIC, _COUNT):
+                    member = points.setdefault(row["member"], {})
+                    found = member.setdefault(int(row["env_steps"]), {})
+                    found[row["name"]] = float(row["value"])
+    except FileNotFoundError:
+        raise ConfigError(f"there are no metrics {path}") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{path} holds no metrics of a run: {error!r}") from None
+    return [_curve(name, found) for name, found in points.items()]
+
+
+def _curve(name: str, points: Mapping[int, Mapping[str, float]]) -> Curve:
+    steps = [step for step, found in sorted(points.items()) if _METRIC in found]
+    counts = [int(points[step].get(_COUNT, 0)) for step in steps]
+    return Curve(
+        name=name,
+        steps=tuple(steps),
+        returns=tuple(points[step][_METRIC] for step in steps),
+        episodes=tuple(max(1, b - a) for a, b in pairwise([0, *counts])),
+    )
+
+
+def mean_of_last(returns: Sequence[float], episodes: Sequence[int], window: int) -> list[float]:
+    """Average over as many of the last intervals as hold ``window`` episodes.
+
+    Args:
+        returns: Mean return of the episodes that ended in each interval.
+        episodes: How many those were.
+        window: Number of episodes; more are taken where an interval can't be divided.
+
+    Returns:
+        For each interval, the mean over it and those before it, weighted by their episodes.
+    """
+    means, start, number, total = [], 0, 0, 0.0
+    for value, count in zip(returns, episodes, strict=True):
+        number, total = number + count, total + value * count
+        while number - episodes[start] >= window:
+            number, total = number - episodes[start], total - returns[start] * episodes[start]
+            start += 1
+        means.append(total / number)
+    return means
+
+
+def _draw(figure: Figure, curves: Sequence[Curve], title: str, labels: Mapping[str, str]) -> None:
+    axes = figure.add_subplot()
+    faint = len(curves) <= _FAINT
+    for index, curve in enumerate(curves):
+        _draw_curve(axes, curve, index, labels.get(curve.name, ""), faint)
+    axes.set_xlabel("environment steps of each member")
+    axes.set_ylabel("mean return per episode")
+    axes.set_title(title, loc="left", fontsize="medium")
+    axes.xaxis.set_major_formatter(lambda value, _: step_text(value))
+    axes.set_xlim(left=0)
+    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    caption = f"line: mean of the last {_WINDOW} episodes"
+    figure.supxlabel(
+        caption + ("; faint: mean of each interval of the metrics" if faint else ""),
+        fontsize="small",
+        color="#555555",
+    )
+    if len(curves) <= _MOST_NAMED:
+        axes.legend(frameon=False, fontsize="small")
+
+
+def _draw_curve(axes: Axes, curve: Curve, index: int, settings: str, faint: bool) -> None:
+    colour = _COLOURS[index % len(_COLOURS)]
+    if faint:
+        axes.plot(curve.steps, curve.returns, color=colour, alpha=0.2, linewidth=0.7)
+    axes.plot(
+        curve.steps,
+        mean_of_last(curve.returns, curve.episodes, _WINDOW),
+        color=colour,
+        linestyle=_STYLES[index // len(_COLOURS) % len(_STYLES)],
+        linewidth=1.8,
+        marker=_MARKERS[index % len(_MARKERS)],
+        markersize=5,
+        markevery=_marked(len(curve.steps), index),
+        label=f"{curve.name}: {settings}" if settings else curve.name,
+    )
+
+
+def _marked(points: int, index: int) -> tuple[int, int]:
+    """Mark about six points, of each line others, so that marks do not cover each other."""
+    return max(1, points // 30) * (index % 5), max(1, points // 6)
+
+
+def step_text(value: float) -> str:
+    """Write a number of steps shortly: 1500000 is ``1.5M``."""
+    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= unit:
+            return f"{value / unit:g}{name}"
+    return f"{value:g}"
+
+
+def _describe(run: Path) -> tuple[str, dict[str, str]]:
+    """Say what was trained in, with what all members share, and what sets each apart."""
+    about = _read_json(run / "run.json")
+    title = str(about.get("environment", {}).get("name", ""))
+    members: list[dict[str, Any]] = _read_json(run / "summary.json").get("members", [])
+    shared, rest = split_settings([member["settings"] for member in members])
+    if shared:
+        title = "\n".join([title, *textwrap.wrap(settings_text(shared), 100)])
+    apart = dict.fromkeys(key for own in rest for key in own)
+    every = {member["name"]: _flat(member["settings"]) for member in about.get("members", [])}
+    texts = {}
+    for member, own in zip(members, rest, strict=True):
+        known = {**every.get(member["name"], {}), **own}
+        texts[member["name"]] = settings_text({key: known[key] for key in apart if key in known})
+    return title, texts
+
+
+def _flat(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= _flat(value, f"{start}{key}.") if isinstance(value, dict) else {start + key: value}
+    return flat
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
