@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+
 from coterie_backends_mp import WorkerServer
 
 

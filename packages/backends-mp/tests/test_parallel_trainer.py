@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from coterie import Trainer
 from coterie.testing import TrainerSuite
 from coterie_backends_mp import ParallelTrainer

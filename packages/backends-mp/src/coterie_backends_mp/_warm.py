@@ -27,12 +27,16 @@ class WorkerServer:
 
     Args:
         preload: Modules that workers will need. They must start no threads and touch no CUDA.
+
+    Attributes:
+        pid: Process id.
     """
 
     def __init__(self, preload: Sequence[str] = ()) -> None:
         self._launcher = Launcher(fork=True)
         self._launcher.kept = True
         self._launcher.preload(preload)
+        self.pid = self._launcher.pid
         _idle.append(self._launcher)
 
     def close(self) -> None:

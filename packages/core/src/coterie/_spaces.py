@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -68,23 +69,31 @@ def _tensor_kind(
     )
 
 
-def build_tree(space: spaces.Space[Any], tensors: dict[tuple[str | int, ...], Any]) -> Any:
+def build_tree(
+    space: spaces.Space[Any],
+    tensors: Mapping[tuple[str | int, ...], Any],
+    path: tuple[str | int, ...] = (),
+) -> Any:
     """Arrange tensors, given by leaf path, in the structure of ``space``."""
-
-    def arrange(part: spaces.Space[Any], path: tuple[str | int, ...]) -> Any:
-        if isinstance(part, spaces.Dict):
-            return {key: arrange(sub, (*path, key)) for key, sub in part.spaces.items()}
-        if isinstance(part, spaces.Tuple):
-            return tuple(arrange(sub, (*path, i)) for i, sub in enumerate(part.spaces))
-        return tensors[path]
-
-    return arrange(space, ())
+    # No inner function: one that calls itself would keep the tensors until garbage is collected.
+    if isinstance(space, spaces.Dict):
+        return {k: build_tree(part, tensors, (*path, k)) for k, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(build_tree(p, tensors, (*path, i)) for i, p in enumerate(space.spaces))
+    return tensors[path]
 
 
 def leaf_of(tree: Tree, path: tuple[str | int, ...]) -> Any:
-    """Follow ``path`` into ``tree``."""
+    """Follow ``path`` into ``tree``.
+
+    Raises:
+        TypeError: There is a tensor before the path ends.
+        LookupError: A part is missing.
+    """
     value: Any = tree
     for part in path:
+        if isinstance(value, torch.Tensor):
+            raise TypeError("a tensor where a dict or tuple was expected")
         value = value[part]
     return value
 
