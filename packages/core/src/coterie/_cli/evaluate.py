@@ -57,11 +57,9 @@ class Eval:
         """Evaluate, print and write the results, and return the exit code."""
         from .._runs.directory import write_evaluation
         from .replay import evaluate
-        from .threads import torch_threads
 
         folder = Path(self.run_dir)
-        with torch_threads(None):
-            summary = evaluate(self, folder)
+        summary = evaluate(self, folder)
         facts = {"seed": self.seed, "stochastic": self.stochastic}
         path = write_evaluation(folder, summary, facts)
         self._print(summary, path)

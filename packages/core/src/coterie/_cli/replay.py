@@ -15,6 +15,7 @@ from .._experiment.files import load_experiment
 from .._experiment.spec import Experiment
 from .._nearest import did_you_mean
 from .._scopes import resolve_scopes
+from .threads import torch_threads
 
 if TYPE_CHECKING:
     from .._runs.records import Summary
@@ -41,14 +42,15 @@ def evaluate(options: Eval, run: Path) -> Summary:
     if options.progress and options.no_progress:
         raise ConfigError("give --progress or --no-progress, not both")
     trained = trained_part(load_run(run), run)
-    trainer = build_experiment(_for_evaluation(trained, options))
-    try:
-        with trainer:
-            for agent, member in zip(trainer.agents, trained.members, strict=True):
-                agent.load(agent_file(run, str(member.name)))
-            summary = trainer.eval()
-    finally:
-        trainer.env.close()
+    with torch_threads(None):
+        trainer = build_experiment(_for_evaluation(trained, options))
+        try:
+            with trainer:
+                for agent, member in zip(trainer.agents, trained.members, strict=True):
+                    agent.load(agent_file(run, str(member.name)))
+                summary = trainer.eval()
+        finally:
+            trainer.env.close()
     rows = zip(summary.members, trained.members, strict=True)
     return evolve(
         summary, members=tuple(evolve(row, seed=member.seed or 0) for row, member in rows)

@@ -1,0 +1,61 @@
+"""Small plugins that live in the tests' process: an environment that counts, agents that sum."""
+
+import pytest
+
+from coterie import ConfigError, EnvAdapter
+from coterie._registry.manager import register, reset_registry
+from coterie.plugins import AgentPlugin, EnvPlugin, hookimpl
+from coterie.testing import BrokenEnv, CountingEnv, RaisingAgent, SumAgent
+
+
+class TestingAdapter(EnvAdapter):
+    """Makes ``testing:Counting-v0`` and ``testing:Broken-v0``; remembers what it made."""
+
+    __test__ = False
+    made = ()
+
+    def make(self, env_id, *, num_envs, seed, device, **settings):
+        classes = {"Counting-v0": CountingEnv, "Broken-v0": BrokenEnv}
+        if env_id not in classes:
+            raise ConfigError(f"there is no {env_id!r}")
+        env = classes[env_id](num_envs, seed=seed or 0, **settings)
+        env.name = f"testing:{env_id}"
+        self.made.append(env)
+        return env
+
+    def ids(self):
+        return ["Counting-v0", "Broken-v0"]
+
+
+class Plugins:
+    """What the tests offer, as a plugin."""
+
+    def __init__(self, made):
+        self.made = made
+
+    @hookimpl
+    def coterie_envs(self):
+        cls = type("Remembering", (TestingAdapter,), {"made": self.made})
+        yield EnvPlugin(name="testing", summary="counts steps", loader=lambda: cls)
+
+    @hookimpl
+    def coterie_agents(self):
+        for cls in (SumAgent, RaisingAgent):
+            yield AgentPlugin(
+                name=cls.kind,
+                summary="sums what it sees",
+                config=cls.config_class,
+                loader=lambda cls=cls: cls,
+            )
+
+
+@pytest.fixture
+def made_envs(monkeypatch):
+    """Register the plugins for one test; give the list of environments that they make."""
+    monkeypatch.delenv("COTERIE_DISABLE_PLUGINS", raising=False)
+    monkeypatch.delenv("COTERIE_DEBUG", raising=False)
+    reset_registry()
+    made = []
+    register(Plugins(made), "fakes of the tests")
+    yield made
+    reset_registry()
