@@ -155,9 +155,7 @@ def test_modules_see_observations_as_they_are(tools):
     assert not torch.equal(models["policy"].embedding.weight, before)
 
 
-def test_normalisation_with_own_modules_must_be_asked_for(tools):
-    agent = tools.agent(models=linear_models(2))
-    assert agent.state_dict()["scalers"]["observations"] is None
+def test_normalisation_with_own_modules_needs_a_box(tools):
     agent = tools.agent(models=linear_models(2), observation_normalization=True)
     tools.run(agent, 9)
     assert agent.state_dict()["scalers"]["observations"]["count"] == 32
@@ -304,7 +302,9 @@ def test_reset_steps_are_not_learned_from(tools):
             agent.post_interaction(timestep=timestep, timesteps=8)
         return agent.state_dict()
 
-    clean, poisoned = play(tools.agent(), 0.0), play(tools.agent(), 1e9)
+    clean, poisoned = (
+        play(tools.agent(observation_normalization=True), poison) for poison in (0.0, 1e9)
+    )
     tools.assert_equal_states(clean["networks"], poisoned["networks"])
     tools.assert_equal_states(clean["scalers"], poisoned["scalers"])
     assert clean["scalers"]["observations"]["count"] == 4 * 8 - 6

@@ -19,6 +19,7 @@ VARIANTS = {
         "state_space": spaces.Box(-1.0, 1.0, (5,), np.float32),
         "learning_rate_scheduler": "kl_adaptive",
         "value_clip": 0.2,
+        "observation_normalization": True,
         "entropy_loss_scale": 0.01,
     },
 }

@@ -109,8 +109,30 @@ def _run(
         else:
             x = _activate(torch.baddbmm(bias, x, weight), activation)
         seen.append(x)
-    seen.append(torch.baddbmm(parameters[last + 1], x, parameters[last]))
+    seen.append(_last_layer(x, parameters[last], parameters[last + 1]))
     return seen
+
+
+_NARROW = 16
+"""Below so many columns MKL's matrix product takes longer than that of the transposed matrices:
+44 against 22 microseconds for ``[512, 64] x [64, 2]``, 46 against 10 in the backward pass."""
+
+
+def _is_narrow(columns: int) -> bool:
+    return 1 < columns < _NARROW
+
+
+def _last_layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    if not _is_narrow(weight.shape[2]) or x.shape[1] < 4 * _NARROW:
+        return torch.baddbmm(bias, x, weight)
+    product = torch.bmm(weight.transpose(1, 2), x.transpose(1, 2))
+    return torch.add(product.transpose(1, 2), bias).contiguous()
+
+
+def _weight_gradient(x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+    if not _is_narrow(gradient.shape[2]):
+        return torch.bmm(x.transpose(1, 2), gradient)
+    return torch.bmm(gradient.transpose(1, 2), x).transpose(1, 2)
 
 
 def _run_recorded(
@@ -149,7 +171,7 @@ class _Perceptron(torch.autograd.Function):
         found: list[torch.Tensor] = []
         for i in reversed(range(ctx.layers)):
             found.append(gradient.sum(1, keepdim=True))
-            found.append(torch.bmm(seen[i].transpose(1, 2), gradient))
+            found.append(_weight_gradient(seen[i], gradient))
             if i:
                 gradient = slope(torch.bmm(gradient, weights[i].transpose(1, 2)), seen[i])
         inputs = None

@@ -55,7 +55,7 @@ class PPOCfg:
         normalize_advantages: Whether to bring the advantages of a rollout to mean 0 and
             standard deviation 1.
         observation_normalization: Whether networks see observations scaled by their running
-            mean and standard deviation; ``None``: built-in networks do, your own modules do not.
+            mean and standard deviation: for observations of very different scales.
         value_normalization: Whether the value network learns returns scaled likewise.
         time_limit_bootstrap: Whether a truncated episode is continued with the value of its
             final observation; ``False`` treats it like a terminal state.
@@ -80,7 +80,7 @@ class PPOCfg:
     entropy_loss_scale: float = field(default=0.0, validator=at_least(0))
     value_loss_scale: float = field(default=0.5, validator=at_least(0))
     normalize_advantages: bool = True
-    observation_normalization: bool | None = None
+    observation_normalization: bool = False
     value_normalization: bool = True
     time_limit_bootstrap: bool = True
     model: ModelCfg = field(factory=ModelCfg)

@@ -91,14 +91,12 @@ class PPOLearner:
         state_space: spaces.Space[Any] | None,
         models: Mapping[str, nn.Module] | None,
     ) -> ActorCritic:
-        normalize = self.cfg.observation_normalization
-
         def place(space: spaces.Space[Any]) -> NetworkInput:
             return NetworkInput(
                 space,
                 self.population,
                 flat=models is None,
-                normalize=models is None if normalize is None else normalize,
+                normalize=self.cfg.observation_normalization,
                 dtype=self.dtype,
                 device=self.device,
             )
