@@ -139,6 +139,13 @@ def plugin(session: nox.Session) -> None:
     """Install the example of a third party's plugin, test it, and train with it by name."""
     install_workspace(session, f"-e{EXAMPLE_PLUGIN}", *group("test"))
     session.run("pytest", str(EXAMPLE_PLUGIN), *session.posargs)
+    runs = Path(session.create_tmp()).resolve() / "runs"
+    shutil.rmtree(runs, ignore_errors=True)
+    what = ("example:Point-v0", "--agent=climber", "--members=2", "--timesteps=200")
+    for trainer in ("timed", "sequential", "parallel"):
+        session.run(
+            "coterie", "train", *what, f"--trainer={trainer}", f"--run-dir={runs / trainer}"
+        )
     session.run("coterie", "plugins")
 
 
