@@ -75,7 +75,7 @@ def test_all_problems_at_once():
 
 
 def test_more_agents_than_instances():
-    with pytest.raises(ConfigError, match="3 agents need at least 3 instances, .* has 2"):
+    with pytest.raises(ConfigError, match=r"3 agents need at least 3 instances, .* has 2"):
         resolve_scopes(None, 3, 2)
 
 

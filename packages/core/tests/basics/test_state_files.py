@@ -16,10 +16,24 @@ from coterie.testing import assert_same_state
 
 _DTYPES = [
     getattr(torch, name)
-    for name in (
-        "float64 float32 float16 bfloat16 float8_e4m3fn float8_e5m2 complex64 bool "
-        "int8 int16 int32 int64 uint8 uint16 uint32 uint64"
-    ).split()
+    for name in [
+        "float64",
+        "float32",
+        "float16",
+        "bfloat16",
+        "float8_e4m3fn",
+        "float8_e5m2",
+        "complex64",
+        "bool",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+    ]
 ]
 
 
@@ -164,7 +178,7 @@ def test_the_old_file_stays_when_the_new_one_can_not_be_written(tmp_path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(CheckpointWriteError, match="state: .*No space left") as caught:
+    with pytest.raises(CheckpointWriteError, match=r"state: .*No space left") as caught:
         write_state(path, {"x": torch.zeros(3)}, {})
     monkeypatch.undo()
     assert caught.value.errno == 28

@@ -20,7 +20,7 @@ def test_map_keeps_the_structure():
 def test_map_refuses_other_structures():
     with pytest.raises(KeyError):
         tree_map(lambda left, right: left, tree(), {"b": (torch.zeros(4),)})
-    with pytest.raises(ValueError, match="longer|shorter"):
+    with pytest.raises(ValueError, match=r"longer|shorter"):
         tree_map(lambda left, right: left, (torch.zeros(1),), (torch.zeros(1), torch.zeros(1)))
 
 

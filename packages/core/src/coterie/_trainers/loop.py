@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from attrs import define, frozen
 
@@ -20,11 +21,14 @@ class Span:
         first: The first timestep.
         stop: The one after the last.
         cut: Whether the run starts from a reset, which cut what agents recorded before.
+        apart: Whether each timestep ends before the next one's actions are chosen: two calls of
+            the executor instead of one, and the run can be left after any of them.
     """
 
     first: int
     stop: int
     cut: bool
+    apart: bool = False
 
 
 @define
@@ -63,26 +67,33 @@ def interact(
         The step of the whole environment, when the members have dealt with it.
     """
     now = time.perf_counter
-    since = now()
-    actions = executor.begin(
-        boundary.observations,
-        boundary.states,
-        timestep=span.first,
-        timesteps=span.stop,
-        cut=span.cut,
-    )
-    clock.members += now() - since
+    actions = None
     for timestep in range(span.first, span.stop):
         start = now()
+        if actions is None:
+            actions = _begin(boundary, executor, span, timestep)
+            clock.members += now() - start
+            start = now()
         transition = boundary.step(actions, timestep)
         stepped = now()
         clock.environment += stepped - start
         last = timestep + 1 == span.stop or should_stop()
-        if last:
+        if last or span.apart:
             executor.finish(transition)
+            actions = None
         else:
             actions = executor.advance(transition, boundary.observations, boundary.states)
         clock.members += now() - stepped
         yield transition
         if last:
             return
+
+
+def _begin(boundary: Boundary, executor: Executor, span: Span, timestep: int) -> Any:
+    return executor.begin(
+        boundary.observations,
+        boundary.states,
+        timestep=timestep,
+        timesteps=span.stop,
+        cut=span.cut and timestep == span.first,
+    )

@@ -66,14 +66,18 @@ class Session:
             self.run, self.members, self.tracker, self.cfg, self.loggers, self.earlier
         )
 
-    def steps(self, should_stop: Callable[[], bool]) -> Iterator[Transition]:
+    def steps(
+        self, should_stop: Callable[[], bool], *, apart: bool = False
+    ) -> Iterator[Transition]:
         """Go through the timesteps; yield each step of the whole environment.
 
         Args:
             should_stop: Asked once per timestep; the run ends with the one that it says so at.
+            apart: As in :class:`Span`.
         """
         self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
-        span = Span(first=self.run.first_timestep, stop=self.run.timesteps, cut=self.cut)
+        run = self.run
+        span = Span(first=run.first_timestep, stop=run.timesteps, cut=self.cut, apart=apart)
         for transition in interact(self.boundary, self.executor, span, self.clock, should_stop):
             self.recorder.step(transition, self.executor)
             if not self.cfg.headless and self.recorder.timestep % self.cfg.render_interval == 0:

@@ -100,7 +100,7 @@ class StepTrainer(SequentialTrainer):
 
     def _start(self, mode: Mode) -> Session:
         session = self._train_session() if mode == "train" else self._eval_session()
-        self._active, self._iterator = session, session.steps(lambda: False)
+        self._active, self._iterator = session, session.steps(lambda: False, apart=True)
         return session
 
     def _end_active(self, interrupted: bool = False) -> None:
