@@ -12,6 +12,8 @@ from tqdm import tqdm
 from .records import RunInfo
 
 _REFRESH_SECONDS = 0.5
+# Without the bar itself: the room on a line of 80 columns is for the members.
+_FORMAT = "{n_fmt}/{total_fmt} [{elapsed}<{remaining}{postfix}]"
 
 
 class _Bar(tqdm):  # type: ignore[type-arg]
@@ -42,6 +44,7 @@ class Progress:
             disable=disable,
             file=sys.stderr,
             dynamic_ncols=True,
+            bar_format=_FORMAT,
             mininterval=_REFRESH_SECONDS,
         )
         self._next = 0.0
@@ -72,4 +75,6 @@ class Progress:
 def _value(value: float | None, failed: bool) -> str:
     if failed:
         return "failed"
-    return "-" if value is None else f"{value:.1f}"
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
