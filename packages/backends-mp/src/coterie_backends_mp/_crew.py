@@ -136,7 +136,8 @@ class Crew:
             if spent >= warn_at:
                 warn_at += self._cfg.slow_warning
                 _warn_slow(waiting[0], spent)
-            self._look(min(limit, warn_at) - spent)
+            # What a process does decides on its limit, and may change before anyone wakes us.
+            self._look(min(limit - spent, warn_at - spent, self._cfg.phase_timeout))
 
     def stack(self, number: int) -> str:
         """Find out where a process hangs; empty if it does not tell."""

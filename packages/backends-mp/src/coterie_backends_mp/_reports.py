@@ -28,17 +28,17 @@ def report(index: int, phase: str, timestep: int | None, error: BaseException) -
         timestep=timestep,
         kind=type(cause).__name__,
         message=cut(_text(cause)),
-        traceback=cut(_traceback(cause), keep_end=True),
+        traceback=cut(_traceback(cause)),
         pickled=_pickled(cause),
     )
 
 
-def cut(text: str, keep_end: bool = False) -> str:
-    """Cut a text to a length that fits a message, and say so."""
+def cut(text: str) -> str:
+    """Cut the middle out of a text that is too long for a message, and say so."""
     if len(text) <= LIMIT:
         return text
-    note = f"[{len(text) - LIMIT:,} characters left out]"
-    return f"{note}\n{text[-LIMIT:]}" if keep_end else f"{text[:LIMIT]} {note}"
+    note = f"\n[{len(text) - LIMIT:,} characters left out]\n"
+    return text[: LIMIT // 2] + note + text[-LIMIT // 2 :]
 
 
 def original(pickled: bytes | None) -> BaseException | None:

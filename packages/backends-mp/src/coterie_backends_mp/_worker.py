@@ -138,7 +138,7 @@ class Worker:
         failures = []
         for index in tuple(indices):
             seat = self._seats[index]
-            self._row.member = index
+            self._row.member, self._row.timestep = index, seat.driver.timestep
             self._output.belongs_to(seat.name)
             try:
                 work(seat)

@@ -1,0 +1,228 @@
+"""Runs one faulty population after the other and tells what the user would have seen.
+
+It is started as a script, in a session of its own. Each line of its input is a fault as JSON, each
+line of its output what came of it. Agents are classes of ``__main__``, as in a user's script.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from typing import Any, ClassVar
+
+import torch
+from coterie import CoterieError, Trainer, WorkerError
+from coterie.testing import CountingEnv, SumAgent
+from coterie_backends_mp import ParallelTrainer, WorkerServer
+
+STEPS = 8
+
+
+class TwoArgumentsError(Exception):
+    """Can be pickled, but not rebuilt."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+class LockError(Exception):
+    """Can't be pickled."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.lock = threading.Lock()
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _loop() -> None:
+    while True:
+        pass
+
+
+ACTIONS = {
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "term": lambda: os.kill(os.getpid(), signal.SIGTERM),
+    "segv": lambda: ctypes.string_at(0),
+    "abort": os.abort,
+    "bus": lambda: os.kill(os.getpid(), signal.SIGBUS),
+    "exit": lambda: os._exit(3),
+    "sys-exit": lambda: sys.exit(4),
+    "raise": lambda: _raise(ValueError("no such luck")),
+    "raise-two": lambda: _raise(TwoArgumentsError("no such", "luck")),
+    "raise-lock": lambda: _raise(LockError("no such luck")),
+    "raise-long": lambda: _raise(ValueError("no such luck " + "x" * 200_000)),
+    "interrupt": lambda: _raise(KeyboardInterrupt("no such luck")),
+    "memory": lambda: torch.empty(2**60, dtype=torch.uint8),
+    "hang-sleep": lambda: time.sleep(1000),
+    "hang-loop": _loop,
+    "hang-lock": lambda: [lock := threading.Lock(), lock.acquire(), lock.acquire()],
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "unpicklable-state": lambda: None,
+}
+
+
+class FaultyAgent(SumAgent):
+    """Does something terrible in a phase and at a timestep of your choice."""
+
+    uses_infos: ClassVar[bool] = True
+    fault: dict[str, Any] | None = None
+    here = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "here": True}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._maybe("load", None)
+
+    def setup(self, num_envs: int) -> None:
+        super().setup(num_envs)
+        self._maybe("setup", None)
+
+    def pre_interaction(self, *, timestep: int, timesteps: int) -> None:
+        self._maybe("pre_interaction", timestep)
+
+    def act(self, observations: Any, *, timestep: int, **others: Any) -> Any:
+        self._maybe("act", timestep)
+        return super().act(observations, timestep=timestep, **others)
+
+    def record_transition(self, transition: Any, *, timestep: int, timesteps: int) -> None:
+        self._maybe("record", timestep)
+        super().record_transition(transition, timestep=timestep, timesteps=timesteps)
+
+    def post_interaction(self, *, timestep: int, timesteps: int) -> None:
+        self._maybe("post_interaction", timestep)
+        super().post_interaction(timestep=timestep, timesteps=timesteps)
+
+    def metrics(self) -> dict[str, float]:
+        self._maybe("metrics", None)
+        return super().metrics()
+
+    def state_dict(self) -> dict[str, Any]:
+        self._maybe("state", None)
+        if self.here and self.fault and self.fault["action"] == "unpicklable-state":
+            return {"lock": threading.Lock()}
+        return super().state_dict()
+
+    def _maybe(self, phase: str, timestep: int | None) -> None:
+        fault = self.fault
+        if not self.here or fault is None or fault["phase"] != phase:
+            return
+        if timestep is None or timestep == fault["step"]:
+            ACTIONS[fault["action"]]()
+
+
+def survivors(session: int) -> list[int]:
+    """Living processes of a session, apart from this one and the server of workers."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(name))
+    return found
+
+
+def population(fault: dict[str, Any] | None, count: int) -> tuple[Any, list[SumAgent]]:
+    """Make an environment and agents, one of them faulty."""
+    env = CountingEnv(2 * count, state=True)
+    spaces = {
+        "observation_space": env.observation_space,
+        "action_space": env.action_space,
+        "state_space": env.state_space,
+    }
+    agents = [FaultyAgent(**spaces, seed=seed, name=f"m{seed}") for seed in range(count)]
+    if fault is not None:
+        agents[fault["member"]].fault = fault
+    return env, agents
+
+
+def train(trainer: Trainer) -> dict[str, Any]:
+    """Train; tell what the user sees."""
+    start = time.monotonic()
+    try:
+        summary = trainer.train()
+    except CoterieError as error:
+        seen: dict[str, Any] = {"error": type(error).__name__, "text": str(error)}
+        seen["notes"] = getattr(error, "__notes__", [])
+        seen["cause"] = type(error.__cause__).__name__ if error.__cause__ else None
+        if isinstance(error, WorkerError):
+            seen |= {name: getattr(error, name) for name in WorkerError.FIELDS}
+    else:
+        seen = {"error": None, "status": [member.status for member in summary.members]}
+        seen["failures"] = [member.failure for member in summary.members]
+    return {**seen, "seconds": time.monotonic() - start}
+
+
+def digest(agents: list[SumAgent]) -> list[list[float]]:
+    """What each agent learned."""
+    return [agent.sum.tolist() for agent in agents]
+
+
+def suffer(fault: dict[str, Any], healthy: dict[int, Any], server: int) -> dict[str, Any]:
+    """Let a population meet a fault; tell what was seen and what was left."""
+    fds, shm = len(os.listdir("/proc/self/fd")), sorted(os.listdir("/dev/shm"))
+    env, agents = population(fault, fault["members"])
+    cfg = {
+        "timesteps": STEPS,
+        "metrics_interval": 4,
+        "headless": True,
+        "disable_progressbar": True,
+        "threads": 1,
+        "processes": fault["processes"],
+        "on_member_failure": fault["policy"],
+        "phase_timeout": fault["timeout"],
+        "start_timeout": fault["timeout"] if fault["phase"] == "load" else 60.0,
+    }
+    trainer = ParallelTrainer(env=env, agents=agents, cfg=cfg)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        seen = train(trainer)
+    early = [pid for pid in survivors(os.getsid(0)) if pid not in (os.getpid(), server)]
+    if seen["error"] is None:
+        seen["same"] = [
+            learned == before
+            for learned, before in zip(digest(agents), healthy[fault["members"]], strict=True)
+        ]
+    trainer.close()
+    seen["left_at_raise"] = early if seen["error"] else []
+    seen["left"] = [pid for pid in survivors(os.getsid(0)) if pid not in (os.getpid(), server)]
+    seen["fds"] = len(os.listdir("/proc/self/fd")) - fds
+    seen["shm"] = [name for name in sorted(os.listdir("/dev/shm")) if name not in shm]
+    return seen
+
+
+def learn_healthy(count: int) -> list[list[float]]:
+    """What a population without a fault learns."""
+    env, agents = population(None, count)
+    cfg = {"timesteps": STEPS, "headless": True, "disable_progressbar": True, "threads": 1}
+    with ParallelTrainer(env=env, agents=agents, cfg=cfg) as trainer:
+        trainer.train()
+    return digest(agents)
+
+
+def main() -> None:
+    """Serve faults until the input ends."""
+    torch.set_num_threads(1)
+    with WorkerServer() as server:
+        healthy = {count: learn_healthy(count) for count in (2, 3)}
+        print(json.dumps({"ready": True}), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(suffer(json.loads(line), healthy, server.pid)), flush=True)
+
+
+main()
