@@ -62,6 +62,22 @@ def _resolve(app: Any, env: Any, node: Any, content: Any) -> Any:
     return python.resolve_xref(env, node["refdoc"], app.builder, "obj", public, node, content)
 
 
+_inline: dict[str, list[str]] = {}
+
+
+def _keep(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Keep the text of properties and attributes, before napoleon takes a colon for a type."""
+    if what in ("attribute", "data", "property"):
+        _inline[name] = list(lines)
+
+
+def _put_back(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Put back what was kept."""
+    lines[:] = _inline.pop(name, lines)
+
+
 def setup(app: Any) -> None:
-    """Connect the resolver of private names."""
+    """Connect the functions above."""
     app.connect("missing-reference", _resolve)
+    app.connect("autodoc-process-docstring", _keep, priority=400)
+    app.connect("autodoc-process-docstring", _put_back, priority=600)

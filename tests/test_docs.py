@@ -22,7 +22,7 @@ FACES = (
     "coterie_backends_mp",
     "coterie_envs",
 )
-DIRECTIVE = re.compile(r"^\.\. (?:auto\w+|py:type):: ([\w.]+)$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^\.\. (?:auto\w+|py:(?:data|type)):: ([\w.]+)$", re.MULTILINE)
 
 
 def documented(folder: str) -> list[str]:

@@ -39,7 +39,6 @@ REASONS = {
     # Between a trainer and the workers that it started itself.
     "coterie_backends_mp/_channel.py": {"pickle.load", "pickle.loads"},
     "coterie_backends_mp/_packing.py": {"torch.load"},
-    "coterie_backends_mp/_reports.py": {"pickle.loads"},
     # With a loader that extends the safe one; see the test below.
     "coterie/_config/files.py": {"yaml.load"},
 }
