@@ -59,6 +59,7 @@ class MemberDriver:
         self._timesteps = 0
         self._leaves = space_leaves(interface.action_space)
         self._streams: GlobalStreams | None = None
+        self._threads: int | None = None
         self._generator_state = self.agent.generator.get_state()
         self._was_training = self.agent.training
         self._observations: Any = None
@@ -74,7 +75,7 @@ class MemberDriver:
                 self.agent.generator.manual_seed(derive_seed(self.member.seed, "eval"))
             if self.agent.uses_global_generators:
                 self._streams = self._open_streams()
-            with self._streams.active() if self._streams else nullcontext():
+            with self._inside():
                 self.agent.setup(self.member.num_envs)
                 self.agent.enable_training_mode(self._mode == "train")
 
@@ -92,14 +93,14 @@ class MemberDriver:
     ) -> Any:
         """Answer the first observations of a run with actions ``[n, ...]`` of the scope."""
         self.timestep, self._timesteps = timestep, timesteps
-        with self.during("reset"), self._streams.active() if self._streams else nullcontext():
+        with self.during("reset"), self._inside():
             if cut and self._mode == "train":
                 self.agent.episodes_cut()
             return self._act(self._rows(observations), self._rows(states))
 
     def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
         """Record a step, learn, and answer the next observations with actions ``[n, ...]``."""
-        with self.during("record"), self._streams.active() if self._streams else nullcontext():
+        with self.during("record"), self._inside():
             own = self._own(transition)
             if self._mode == "train":
                 self._learn(own)
@@ -114,7 +115,7 @@ class MemberDriver:
     def finish(self, transition: Transition) -> None:
         """Record the last step of the run and learn."""
         if self._mode == "train":
-            with self.during("record"), self._streams.active() if self._streams else nullcontext():
+            with self.during("record"), self._inside():
                 self._learn(self._own(transition))
 
     def metrics(self) -> dict[str, float]:
@@ -154,6 +155,20 @@ class MemberDriver:
             yield
         except (Exception, SystemExit) as error:
             raise member_raised(self.member, self.phase, self.timestep, error) from error
+
+    @contextmanager
+    def _inside(self) -> Iterator[None]:
+        """Let the member have what is process-wide for itself: random streams and threads."""
+        outside = torch.get_num_threads()
+        if self._threads not in (None, outside):
+            torch.set_num_threads(self._threads)
+        try:
+            with self._streams.active() if self._streams else nullcontext():
+                yield
+        finally:
+            self._threads = torch.get_num_threads()
+            if self._threads != outside:
+                torch.set_num_threads(outside)
 
     def _open_streams(self) -> GlobalStreams:
         if self._mode == "eval":
