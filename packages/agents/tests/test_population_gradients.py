@@ -3,18 +3,24 @@
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 from gymnasium import spaces
 from torch import distributions, nn
 
 from coterie import Transition
 from coterie._spaces import sample_actions
 from coterie_agents import PPOCfg, PPOLearner
-from coterie_agents._models.mlp import StackedMLP, _run_recorded
+from coterie_agents._models.mlp import StackedMLP
+from coterie_agents._ppo.gradients import by_autograd, by_hand, descend
 from coterie_agents._ppo.rollout import Samples, mini_batches, part_sizes
-from coterie_agents._ppo.update import descend
 
 BOX = spaces.Box(-1.0, 1.0, (3,), np.float32)
 ACTIONS = {"discrete": spaces.Discrete(4), "box": spaces.Box(-1.0, 1.0, (2,), np.float32)}
+MORE_ACTIONS = {
+    **ACTIONS,
+    "choices": spaces.MultiDiscrete([2, 3]),
+    "bits": spaces.MultiBinary(3),
+}
 MEMBERS = [
     {"ratio_clip": 0.2, "entropy_loss_scale": 0.01, "value_clip": 0.3, "learning_rate": 1e-3},
     {"ratio_clip": 0.1, "entropy_loss_scale": 0.0, "value_clip": 0.0, "discount_factor": 0.9},
@@ -52,12 +58,10 @@ def random_batch(learner, rows=7):
     def draw(*shape):
         return torch.randn(population, rows, *shape, generator=generator, dtype=torch.float64)
 
-    if head.action_dtype == torch.int64:
-        actions = torch.randint(4, (population, rows, 1), generator=generator)
-    else:
-        actions = draw(head.action_size)
     inputs = draw(3)
     with torch.no_grad():
+        noise = head.noise((population, rows), generator).double()
+        actions = learner.networks.sample(inputs, noise)
         log_prob, _ = learner.networks.evaluate(inputs, actions)
     return Samples(
         policy_inputs=inputs,
@@ -125,21 +129,43 @@ def test_gradients_equal_a_plain_implementation(members, action):
         torch.testing.assert_close(gradient[member], wanted, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("action", MORE_ACTIONS)
+@pytest.mark.parametrize("members", [(0,), (0, 1, 2)])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("activation", ["tanh", "relu", "elu"])
+def test_backward_by_hand_equals_autograd(members, action, weighted, activation):
+    model = {"hidden_sizes": (6, 5), "activation": activation, "value_hidden_sizes": (4,)}
+    learner = make_learner(members, MORE_ACTIONS[action], model=model)
+    assert learner.networks.backward_by_hand
+    batch = random_batch(learner, rows=70)
+    if weighted:
+        generator = torch.Generator().manual_seed(4)
+        weights = (torch.rand(batch.returns.shape, generator=generator) > 0.3).double()
+        batch = evolve(batch, weights=weights)
+    found, gradient = by_hand(learner, batch)
+    gradient = gradient.clone()
+    wanted, recorded = by_autograd(learner, batch)
+    torch.testing.assert_close(found.total, wanted.total.detach(), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(gradient, recorded, rtol=1e-9, atol=1e-12)
+
+
+def test_other_activations_are_left_to_autograd():
+    learner = make_learner((0, 1), ACTIONS["discrete"], model={"activation": "silu"})
+    assert not learner.networks.backward_by_hand
+    batch = random_batch(learner)
+    gradient = descend(learner, batch)[1].clone()
+    torch.testing.assert_close(gradient, by_autograd(learner, batch)[1], rtol=0, atol=0)
+    assert gradient.abs().sum() > 0
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu", "elu", "silu"])
-def test_hand_written_backward_equals_autograd(activation):
+@pytest.mark.parametrize("outputs", [1, 2, 20])
+def test_network_is_the_same_with_and_without_gradients(activation, outputs):
     generators = [torch.Generator().manual_seed(i) for i in range(2)]
-    network = StackedMLP((3, 6, 5, 2), activation, generators, 1.0, dtype=torch.float64)
-    inputs = torch.randn(2, 7, 3, generator=generators[0], dtype=torch.float64)
-    inputs.requires_grad_()
-    weights = torch.randn(2, 7, 2, generator=generators[0], dtype=torch.float64)
-    sources = [inputs, *network.parameters()]
-    outputs = network(inputs)
-    recorded = _run_recorded(inputs, activation, list(network.parameters()))
-    torch.testing.assert_close(outputs, recorded, rtol=1e-12, atol=1e-12)
-    found = torch.autograd.grad((outputs * weights).sum(), sources)
-    wanted = torch.autograd.grad((recorded * weights).sum(), sources)
-    for one, other in zip(found, wanted, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+    network = StackedMLP((3, 6, outputs), activation, generators, 1.0, dtype=torch.float64)
+    inputs = torch.randn(2, 90, 3, generator=generators[0], dtype=torch.float64)
+    recorded = network(inputs)
+    assert recorded.requires_grad
     with torch.no_grad():
         torch.testing.assert_close(network(inputs), recorded.detach(), rtol=1e-12, atol=1e-12)
 

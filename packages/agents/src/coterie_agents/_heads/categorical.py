@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .interface import Head
+from .interface import Head, Pull
 
 
 class CategoricalHead(Head):
@@ -69,6 +69,32 @@ class CategoricalHead(Head):
         log_probs = torch.log_softmax(logits, -1)
         entropy = -(log_probs.exp() * log_probs).sum(-1)
         return log_probs.gather(-1, action).squeeze(-1), entropy
+
+    def evaluate_with_pull(
+        self, outputs: torch.Tensor, log_std: torch.Tensor | None, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, Pull]:
+        """Evaluate; of a single choice the gradient is known.
+
+        With probabilities p, chosen action a and entropy H, the gradients of a logit i are
+        ``[i = a] - p_i`` and ``-p_i (log p_i + H)``.
+        """
+        if len(self.counts) > 1:
+            return super().evaluate_with_pull(outputs, log_std, actions)
+        log_probs = torch.log_softmax(outputs, -1)
+        chances = log_probs.exp()
+        entropy = -(chances * log_probs).sum(-1)
+
+        def pull(
+            of_log_prob: torch.Tensor, of_entropy: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor | None]:
+            of_log_prob = of_log_prob.unsqueeze(-1)
+            inner = torch.addcmul(
+                of_log_prob, log_probs + entropy.unsqueeze(-1), of_entropy.unsqueeze(-1)
+            )
+            gradient = (chances * inner).neg_()
+            return gradient.scatter_add_(-1, actions, of_log_prob), None
+
+        return log_probs.gather(-1, actions).squeeze(-1), entropy, pull
 
     def to_env(self, actions: torch.Tensor) -> torch.Tensor:
         """Add the starts and give the space's shape."""

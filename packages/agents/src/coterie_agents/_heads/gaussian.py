@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .interface import Head
+from .interface import Head, Pull
 
 _HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
@@ -65,6 +65,30 @@ class GaussianHead(Head):
         spread = (log_std + _HALF_LOG_TAU).sum(-1, keepdim=True)
         log_prob = -0.5 * scaled.square().sum(-1) - spread
         return log_prob, (spread + 0.5 * self.size).expand_as(log_prob)
+
+    def evaluate_with_pull(
+        self, outputs: torch.Tensor, log_std: torch.Tensor | None, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, Pull]:
+        """Evaluate, with the gradients written out.
+
+        With z = (a - mean) / std, the log-density has the gradient z / std in the mean and
+        ``z**2 - 1`` in the logarithm of std; the entropy has 1 in the latter.
+        """
+        assert log_std is not None
+        narrowness = (-log_std).exp().unsqueeze(1)
+        scaled = (actions - outputs) * narrowness
+        squares = scaled.square()
+        spread = (log_std + _HALF_LOG_TAU).sum(-1, keepdim=True)
+        log_prob = -0.5 * squares.sum(-1) - spread
+
+        def pull(
+            of_log_prob: torch.Tensor, of_entropy: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor | None]:
+            rows = of_log_prob.unsqueeze(-1)
+            of_log_std = (rows * (squares - 1)).sum(1) + of_entropy.sum(1, keepdim=True)
+            return scaled * narrowness * rows, of_log_std
+
+        return log_prob, (spread + 0.5 * self.size).expand_as(log_prob), pull
 
     def to_env(self, actions: torch.Tensor) -> torch.Tensor:
         """Give the space's shape and type, and clip to its bounds."""

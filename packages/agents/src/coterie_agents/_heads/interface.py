@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import abc
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
+
+Pull: TypeAlias = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
+"""Turns gradients of log-probabilities and entropies, ``[P, B]``, into those of outputs
+``[P, B, size]`` and of the logarithms of the standard deviations ``[P, size]``."""
 
 
 class Head(abc.ABC):
@@ -53,6 +58,28 @@ class Head(abc.ABC):
         self, outputs: torch.Tensor, log_std: torch.Tensor | None, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return log-probabilities of actions and entropies, ``[P, B]`` each."""
+
+    def evaluate_with_pull(
+        self, outputs: torch.Tensor, log_std: torch.Tensor | None, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, Pull]:
+        """Do what :meth:`evaluate` does, and return how to pull gradients back.
+
+        This one leaves the work to autograd; heads may know better.
+        """
+        sources = [outputs.detach().requires_grad_()]
+        if log_std is not None:
+            sources.append(log_std.detach().requires_grad_())
+        with torch.enable_grad():
+            own = None if log_std is None else sources[1]
+            log_prob, entropy = self.evaluate(sources[0], own, actions)
+
+        def pull(
+            of_log_prob: torch.Tensor, of_entropy: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor | None]:
+            found = torch.autograd.grad((log_prob, entropy), sources, (of_log_prob, of_entropy))
+            return found[0], None if log_std is None else found[1]
+
+        return log_prob.detach(), entropy.detach(), pull
 
     @abc.abstractmethod
     def to_env(self, actions: torch.Tensor) -> torch.Tensor:

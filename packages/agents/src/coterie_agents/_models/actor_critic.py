@@ -71,6 +71,12 @@ class ActorCritic:
         result: torch.Tensor = self.value.forward(inputs)
         return result.squeeze(-1)
 
+    @property
+    def backward_by_hand(self) -> bool:
+        """Whether both networks have a backward pass that needs no autograd."""
+        networks = self.policy, self.value
+        return all(isinstance(n, StackedMLP) and n.backward_by_hand for n in networks)
+
     def train(self, enabled: bool) -> None:
         """Switch both networks between training and evaluation."""
         self.policy.train(enabled)

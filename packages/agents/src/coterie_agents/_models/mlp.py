@@ -48,15 +48,55 @@ class StackedMLP(nn.Module):
             self.register_parameter(f"weight_{i}", nn.Parameter(weight))
             self.register_parameter(f"bias_{i}", nn.Parameter(bias))
 
+    @property
+    def backward_by_hand(self) -> bool:
+        """Whether :meth:`pull` knows the activation."""
+        return self.activation in _SLOPES
+
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map ``[P, B, inputs]`` to ``[P, B, outputs]``."""
+        if torch.is_grad_enabled():
+            return self._recorded(inputs)
+        return self.trace(inputs)[-1]
+
+    @torch.no_grad()
+    def trace(self, inputs: torch.Tensor) -> list[torch.Tensor]:
+        """Map ``[P, B, inputs]`` to what goes into each layer and, last, the outputs."""
         # Not self.parameters(): that walks over the modules, at the price of a layer.
         parameters: list[Any] = list(self._parameters.values())
-        if not torch.is_grad_enabled():
-            return _run(inputs, self.activation, parameters)[-1]
-        if self.activation in _SLOPES:
-            return _Perceptron.apply(inputs, self.activation, *parameters)  # type: ignore[no-any-return,no-untyped-call]
-        return _run_recorded(inputs, self.activation, parameters)
+        return _run(inputs, self.activation, parameters)
+
+    @torch.no_grad()
+    def pull(self, trace: list[torch.Tensor], gradient: torch.Tensor) -> list[torch.Tensor]:
+        """Pull a gradient of the outputs back to the parameters.
+
+        The backward pass by hand: autograd gives the same (see the tests) at the price of a
+        node, saved tensors and a call for every operation.
+
+        Args:
+            trace: What :meth:`trace` returned.
+            gradient: ``[P, B, outputs]``.
+
+        Returns:
+            Gradients in the order of the parameters.
+        """
+        weights: list[Any] = list(self._parameters.values())[::2]
+        slope = _SLOPES[self.activation]
+        found: list[torch.Tensor] = []
+        for i in reversed(range(self.layers)):
+            found.append(gradient.sum(1, keepdim=True))
+            found.append(_weight_gradient(trace[i], gradient))
+            if i:
+                gradient = slope(torch.bmm(gradient, weights[i].transpose(1, 2)), trace[i])
+        return found[::-1]
+
+    def _recorded(self, x: torch.Tensor) -> torch.Tensor:
+        """Run with every operation recorded by autograd."""
+        parameters: list[Any] = list(self._parameters.values())
+        last = len(parameters) - 2
+        for i in range(0, last, 2):
+            x = _activate(torch.baddbmm(parameters[i + 1], x, parameters[i]), self.activation)
+        return torch.baddbmm(parameters[last + 1], x, parameters[last])
 
 
 def _tanh(scaled: torch.Tensor) -> torch.Tensor:
@@ -133,48 +173,3 @@ def _weight_gradient(x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     if not _is_narrow(gradient.shape[2]):
         return torch.bmm(x.transpose(1, 2), gradient)
     return torch.bmm(gradient.transpose(1, 2), x).transpose(1, 2)
-
-
-def _run_recorded(
-    x: torch.Tensor, activation: str, parameters: Sequence[torch.Tensor]
-) -> torch.Tensor:
-    """Do the same with every operation recorded by autograd."""
-    last = len(parameters) - 2
-    for i in range(0, last, 2):
-        x = _activate(torch.baddbmm(parameters[i + 1], x, parameters[i]), activation)
-    return torch.baddbmm(parameters[last + 1], x, parameters[last])
-
-
-class _Perceptron(torch.autograd.Function):
-    """The whole network as one node of the graph: a hand-written backward pass.
-
-    Autograd would give the same with a node per operation, each with its own overhead.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, activation: str, *parameters: torch.Tensor
-    ) -> torch.Tensor:
-        *seen, outputs = _run(x, activation, parameters)
-        ctx.save_for_backward(*seen, *parameters[::2])
-        ctx.activation = activation
-        ctx.layers = len(seen)
-        return outputs
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (gradient,) = gradients
-        saved = ctx.saved_tensors
-        seen, weights = saved[: ctx.layers], saved[ctx.layers :]
-        slope = _SLOPES[ctx.activation]
-        found: list[torch.Tensor] = []
-        for i in reversed(range(ctx.layers)):
-            found.append(gradient.sum(1, keepdim=True))
-            found.append(_weight_gradient(seen[i], gradient))
-            if i:
-                gradient = slope(torch.bmm(gradient, weights[i].transpose(1, 2)), seen[i])
-        inputs = None
-        if ctx.needs_input_grad[0]:
-            inputs = torch.bmm(gradient, weights[0].transpose(1, 2))
-        return (inputs, None, *reversed(found))

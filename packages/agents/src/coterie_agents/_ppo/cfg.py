@@ -63,8 +63,8 @@ class PPOCfg:
     """
 
     rollouts: int = field(default=128, validator=at_least(1))
-    learning_epochs: int = field(default=4, validator=at_least(1))
-    mini_batches: int = field(default=4, validator=at_least(1))
+    learning_epochs: int = field(default=8, validator=at_least(1))
+    mini_batches: int = field(default=8, validator=at_least(1))
     discount_factor: float = field(default=0.99, validator=between(0, 1))
     gae_lambda: float = field(default=0.95, validator=between(0, 1))
     learning_rate: float = field(default=1e-3, validator=more_than(0))

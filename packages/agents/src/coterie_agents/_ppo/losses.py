@@ -98,3 +98,53 @@ def ppo_losses(
         outside = ((ratio - 1).abs() > clip).to(ratio.dtype)
         clip_fraction = member_mean(outside, weights)
     return Losses(total, policy, value, mean_entropy, kl, clip_fraction)
+
+
+@torch.no_grad()
+def ppo_slopes(
+    *,
+    log_prob: torch.Tensor,
+    old_log_prob: torch.Tensor,
+    advantages: torch.Tensor,
+    values: torch.Tensor,
+    old_values: torch.Tensor,
+    returns: torch.Tensor,
+    ratio_clip: torch.Tensor,
+    value_loss_scale: torch.Tensor,
+    entropy_loss_scale: torch.Tensor,
+    value_clip: torch.Tensor | None = None,
+    weights: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Compute the gradient of the total of :func:`ppo_losses`, whose arguments these are.
+
+    Where a clip is active the loss does not change; elsewhere the surrogate ``A r`` has the
+    slope ``A r`` in the log-probability, and a squared error twice the error in the value.
+
+    Returns:
+        Gradients of log-probabilities, values and entropies, ``[P, B]`` each.
+    """
+    if weights is None:
+        share = torch.full_like(advantages, 1 / advantages.shape[-1])
+    else:
+        share = weights / weights.sum(-1, keepdim=True).clamp(min=1)
+    ratio = (log_prob - old_log_prob).exp()
+    clip = ratio_clip[:, None]
+    surrogate = advantages * ratio
+    clipped = surrogate > advantages * ratio.clamp(1 - clip, 1 + clip)
+    of_log_prob = surrogate.mul(share).neg_().masked_fill_(clipped, 0.0)
+
+    errors = values - returns
+    of_values = errors * share * (2 * value_loss_scale[:, None])
+    if value_clip is not None:
+        width = value_clip[:, None]
+        moved = values - old_values
+        near = old_values + moved.clamp(-width, width)
+        # Within the clip `near` is the value but for rounding, so the errors alone don't tell.
+        flat = (moved.abs() > width) & (errors.abs() < (near - returns).abs())
+        of_values.masked_fill_(flat, 0.0)
+    of_entropy = share * -entropy_loss_scale[:, None]
+    if weights is not None:
+        left_out = weights <= 0
+        of_log_prob.masked_fill_(left_out, 0.0)
+        of_values.masked_fill_(left_out, 0.0)
+    return of_log_prob, of_values, of_entropy

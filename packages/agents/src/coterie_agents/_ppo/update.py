@@ -10,7 +10,8 @@ import torch
 from .._optim.adam import clip_by_norm
 from .._optim.schedule import adapt_to_kl, linear_decay
 from .errors import NonFiniteLoss
-from .losses import Losses, ppo_losses
+from .gradients import descend
+from .losses import Losses
 from .prepare import prepare, take_statistics
 from .rollout import Samples, mini_batches
 
@@ -76,37 +77,6 @@ def _epochs(learner: PPOLearner, samples: Samples) -> list[tuple[Losses, torch.T
             kl = torch.stack([losses.kl for losses, _ in steps[before:]]).mean(0)
             _adapt(learner, kl)
     return steps
-
-
-def descend(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
-    """Compute the losses of a mini-batch and their gradient.
-
-    Args:
-        learner: The members.
-        batch: Samples ``[P, b, ...]``.
-
-    Returns:
-        Losses, and the gradient of each member's total, ``[P, parameters]``.
-    """
-    hyper, networks = learner.hyper, learner.networks
-    with torch.enable_grad():
-        log_prob, entropy = networks.evaluate(batch.policy_inputs, batch.actions)
-        losses = ppo_losses(
-            log_prob=log_prob,
-            old_log_prob=batch.log_prob,
-            advantages=batch.advantages,
-            entropy=entropy,
-            values=networks.values(batch.value_inputs),
-            old_values=batch.values,
-            returns=batch.returns,
-            ratio_clip=hyper.ratio_clip,
-            value_loss_scale=hyper.value_loss_scale,
-            entropy_loss_scale=hyper.entropy_loss_scale,
-            value_clip=hyper.value_clip,
-            weights=batch.weights,
-        )
-        gradients = torch.autograd.grad(losses.total.sum(), networks.parameters, allow_unused=True)
-    return losses, learner.optimizer.gather(gradients)
 
 
 def _adapt(learner: PPOLearner, kl: torch.Tensor) -> None:

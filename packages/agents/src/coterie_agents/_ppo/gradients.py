@@ -1,0 +1,79 @@
+"""Gradients of a mini-batch: by hand for built-in networks, by autograd for a user's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from .._models.mlp import StackedMLP
+from .losses import Losses, ppo_losses, ppo_slopes
+
+if TYPE_CHECKING:
+    from .learner import PPOLearner
+    from .rollout import Samples
+
+
+def descend(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
+    """Compute the losses of a mini-batch and their gradient.
+
+    Args:
+        learner: The members.
+        batch: Samples ``[P, b, ...]``.
+
+    Returns:
+        Losses, and the gradient of each member's total, ``[P, parameters]``.
+    """
+    find = by_hand if learner.networks.backward_by_hand else by_autograd
+    return find(learner, batch)
+
+
+def by_autograd(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
+    """Do what :func:`descend` says, for any network."""
+    networks = learner.networks
+    with torch.enable_grad():
+        log_prob, entropy = networks.evaluate(batch.policy_inputs, batch.actions)
+        values = networks.values(batch.value_inputs)
+        known = _known(learner, batch)
+        losses = ppo_losses(log_prob=log_prob, values=values, entropy=entropy, **known)
+        gradients = torch.autograd.grad(losses.total.sum(), networks.parameters, allow_unused=True)
+    return losses, learner.optimizer.gather(gradients)
+
+
+@torch.no_grad()
+def by_hand(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
+    """Do what :func:`descend` says, for built-in networks."""
+    networks = learner.networks
+    policy, value = networks.policy, networks.value
+    assert isinstance(policy, StackedMLP)
+    assert isinstance(value, StackedMLP)
+    policy_trace, value_trace = policy.trace(batch.policy_inputs), value.trace(batch.value_inputs)
+    log_prob, entropy, pull = networks.head.evaluate_with_pull(
+        policy_trace[-1], networks.log_std, batch.actions
+    )
+    values = value_trace[-1].squeeze(-1)
+    known = _known(learner, batch)
+    losses = ppo_losses(log_prob=log_prob, values=values, entropy=entropy, **known)
+    of_log_prob, of_values, of_entropy = ppo_slopes(log_prob=log_prob, values=values, **known)
+    of_outputs, of_log_std = pull(of_log_prob, of_entropy)
+    gradients = policy.pull(policy_trace, of_outputs)
+    gradients += value.pull(value_trace, of_values.unsqueeze(-1))
+    if of_log_std is not None:
+        gradients.append(of_log_std)
+    return losses, learner.optimizer.gather(gradients)
+
+
+def _known(learner: PPOLearner, batch: Samples) -> dict[str, Any]:
+    """Lay out the arguments of the loss that do not depend on the networks."""
+    hyper = learner.hyper
+    return {
+        "old_log_prob": batch.log_prob,
+        "advantages": batch.advantages,
+        "old_values": batch.values,
+        "returns": batch.returns,
+        "ratio_clip": hyper.ratio_clip,
+        "value_loss_scale": hyper.value_loss_scale,
+        "entropy_loss_scale": hyper.entropy_loss_scale,
+        "value_clip": hyper.value_clip,
+        "weights": batch.weights,
+    }
