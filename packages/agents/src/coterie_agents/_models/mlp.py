@@ -59,14 +59,15 @@ class StackedMLP(nn.Module):
             return self._recorded(inputs)
         return self.trace(inputs)[-1]
 
-    @torch.no_grad()
     def trace(self, inputs: torch.Tensor) -> list[torch.Tensor]:
-        """Map ``[P, B, inputs]`` to what goes into each layer and, last, the outputs."""
+        """Map ``[P, B, inputs]`` to what goes into each layer and, last, the outputs.
+
+        For callers that have switched autograd off, like :meth:`pull`.
+        """
         # Not self.parameters(): that walks over the modules, at the price of a layer.
         parameters: list[Any] = list(self._parameters.values())
         return _run(inputs, self.activation, parameters)
 
-    @torch.no_grad()
     def pull(self, trace: list[torch.Tensor], gradient: torch.Tensor) -> list[torch.Tensor]:
         """Pull a gradient of the outputs back to the parameters.
 

@@ -103,22 +103,8 @@ def prepare(
     valid = None if all_valid else kept["valid"]
     weights = None if valid is None else by_member(valid).to(hyper.ratio_clip.dtype)
     actions = by_member(kept["actions"])
-    raw_policy = _arrange(memory, networks.policy_input, "observations")
-    policy_inputs = networks.policy_input.scale(raw_policy)
-    log_prob, _ = networks.evaluate(policy_inputs, actions)
-
-    shared = networks.value_input is networks.policy_input
-    raw_value = raw_policy if shared else _arrange(memory, networks.value_input, "states")
-    raw = [(networks.policy_input, raw_policy)]
-    raw += [] if shared else [(networks.value_input, raw_value)]
-    raw = [(place, inputs) for place, inputs in raw if place.scaler is not None]
-    fresh = [(p, inputs) for p, inputs in raw if not bool((p.scaler.count > 0).all())]  # type: ignore[union-attr]
-    take_statistics(tuple(fresh), weights)
-    if fresh:
-        policy_inputs = networks.policy_input.scale(raw_policy)
-    value_inputs = policy_inputs if shared else networks.value_input.scale(raw_value)
-
-    values, next_values = _values(memory, networks, value_inputs, value_scaler)
+    seen = _look(memory, networks, actions, weights)
+    values, next_values = _values(memory, networks, seen.value_inputs, value_scaler)
     terminated, truncated = kept["terminated"], kept["truncated"]
     if not time_limit_bootstrap:
         terminated = terminated | truncated
@@ -141,17 +127,59 @@ def prepare(
         value_scaler.update(returns, weights)
         returns, values = value_scaler.scale(returns), value_scaler.scale(values)
     samples = Samples(
-        policy_inputs=policy_inputs,
-        value_inputs=value_inputs,
+        policy_inputs=seen.policy_inputs,
+        value_inputs=seen.value_inputs,
         actions=actions,
-        log_prob=log_prob,
+        log_prob=seen.log_prob,
         advantages=standardize(advantages, weights) if normalize_advantages else advantages,
         returns=returns,
         values=values,
         weights=weights,
     )
-    later = tuple(pair for pair in raw if not any(pair[0] is place for place, _ in fresh))
-    return Prepared(samples=samples, explained_variance=explained, raw_inputs=later)
+    return Prepared(samples=samples, explained_variance=explained, raw_inputs=seen.raw_inputs)
+
+
+@frozen(kw_only=True, eq=False)
+class _Seen:
+    policy_inputs: Any
+    value_inputs: Any
+    log_prob: torch.Tensor
+    raw_inputs: tuple[tuple[NetworkInput, Any], ...]
+
+
+def _look(
+    memory: RolloutMemory,
+    networks: ActorCritic,
+    actions: torch.Tensor,
+    weights: torch.Tensor | None,
+) -> _Seen:
+    """Build the networks' inputs, and ask the policy as it acted for log-probabilities."""
+    policy_place, value_place = networks.policy_input, networks.value_input
+    raw = {id(policy_place): (policy_place, _arrange(memory, policy_place, "observations"))}
+    if value_place is not policy_place:
+        raw[id(value_place)] = value_place, _arrange(memory, value_place, "states")
+    as_acted = policy_place.scale(raw[id(policy_place)][1])
+    log_prob, _ = networks.evaluate(as_acted, actions)
+
+    scaled = tuple(pair for pair in raw.values() if pair[0].scaler is not None)
+    first_time = tuple(pair for pair in scaled if _is_new(pair[0]))
+    take_statistics(first_time, weights)
+    policy_inputs = as_acted
+    if first_time:
+        policy_inputs = policy_place.scale(raw[id(policy_place)][1])
+    value_inputs = policy_inputs
+    if value_place is not policy_place:
+        value_inputs = value_place.scale(raw[id(value_place)][1])
+    return _Seen(
+        policy_inputs=policy_inputs,
+        value_inputs=value_inputs,
+        log_prob=log_prob,
+        raw_inputs=() if first_time else scaled,
+    )
+
+
+def _is_new(place: NetworkInput) -> bool:
+    return place.scaler is not None and not bool((place.scaler.count > 0).all())
 
 
 @torch.no_grad()
