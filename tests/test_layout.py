@@ -134,6 +134,8 @@ def test_the_changelog_has_fragments_with_known_types() -> None:
 
 def test_the_workspace_of_hatch_holds_every_package_with_code() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    members = settings["tool"]["hatch"]["envs"]["default"]["workspace"]["members"]
+    default = settings["tool"]["hatch"]["envs"]["default"]
+    members = default["workspace"]["members"]
     paths = {member if isinstance(member, str) else member["path"] for member in members}
     assert paths == {f"packages/{folder.name}" for folder in WITH_CODE}
+    assert all(path in default["scripts"]["types"] for path in paths)

@@ -17,6 +17,8 @@ from coterie._state import read_state
 ROOT = Path(__file__).parent.parent
 FILES = sorted(ROOT.glob("packages/*/src/**/*.py"))
 FORBIDDEN = {
+    "cloudpickle.load",
+    "cloudpickle.loads",
     "eval",
     "exec",
     "joblib.load",
@@ -38,7 +40,7 @@ FORBIDDEN = {
 REASONS = {
     # Between a trainer and the workers that it started itself.
     "coterie_backends_mp/_channel.py": {"pickle.load", "pickle.loads"},
-    "coterie_backends_mp/_packing.py": {"torch.load"},
+    "coterie_backends_mp/_packing.py": {"cloudpickle.loads", "torch.load"},
     # With a loader that extends the safe one; see the test below.
     "coterie/_config/files.py": {"yaml.load"},
 }
