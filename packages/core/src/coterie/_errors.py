@@ -6,6 +6,7 @@ what can go wrong in the domain has a class here, under :class:`CoterieError`.
 
 from __future__ import annotations
 
+import signal as signals
 from typing import Any
 
 
@@ -149,13 +150,19 @@ class CheckpointWriteError(CheckpointError, OSError):
     """A file of trained state could not be written."""
 
 
-class TrainingInterrupted(KeyboardInterrupt):
+class TrainingInterrupted(KeyboardInterrupt, SystemExit):
     """Training was interrupted by a signal, after the timestep was finished and saved.
+
+    A program that does not catch it ends without a traceback and with the exit code that shells
+    expect of a signal; Python gives that code to ``KeyboardInterrupt`` itself only, and to
+    ``SystemExit``.
 
     Attributes:
         signal: Name of the signal, ``"SIGINT"`` or ``"SIGTERM"``.
+        code: The exit code: 130 or 143.
     """
 
     def __init__(self, message: str, signal: str = "SIGINT") -> None:
         super().__init__(message)
         self.signal = signal
+        self.code = 128 + int(signals.Signals[signal])

@@ -5,10 +5,11 @@ import sys
 from importlib.util import find_spec
 
 import pytest
+from attrs import field, frozen
 
 from coterie import ConfigError
 from coterie._runs.curves import Curve, mean_of_last, plot_curves, read_curves, step_text
-from coterie._runs.settings import settings_text, split_settings
+from coterie._runs.settings import settings_text, split_settings, told_settings
 
 draws = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs the extra plot")
 
@@ -28,14 +29,10 @@ ROWS = """timestep,env_steps,wall_time,member,name,value
 @pytest.fixture
 def run(tmp_path):
     (tmp_path / "metrics.csv").write_text(ROWS)
-    members = [
-        {"name": "a", "settings": {"rate": 0.1, "model": {"size": 8}, "depth": 2}},
-        {"name": "b", "settings": {"rate": 0.5, "model": {"size": 8}, "depth": 2}},
-    ]
-    about = {"environment": {"name": "testing:Curves-v0"}, "members": members}
+    about = {"environment": {"name": "testing:Curves-v0"}}
     (tmp_path / "run.json").write_text(json.dumps(about))
     changed = [
-        {"name": "a", "settings": {"model.size": 8}},
+        {"name": "a", "settings": {"rate": 0.1, "model.size": 8}},
         {"name": "b", "settings": {"rate": 0.5, "model.size": 8}},
     ]
     (tmp_path / "summary.json").write_text(json.dumps({"members": changed}))
@@ -142,3 +139,26 @@ def test_shared_settings_are_parted_from_the_others():
     assert split_settings(settings) == ({"x": 1}, [{"y": 2, "z": 3}, {"y": 5}])
     assert split_settings(settings[:1]) == ({}, settings[:1])
     assert settings_text({"rate": 0.0003, "sizes": (8, 8)}) == "rate=0.0003, sizes=(8, 8)"
+
+
+@frozen
+class Net:
+    width: int = 64
+
+
+@frozen
+class Cfg:
+    rate: float = 0.5
+    steps: int = 8
+    net: Net = field(factory=Net)
+
+
+def test_what_one_member_changed_is_told_of_all_of_its_kind():
+    cfgs = [Cfg(rate=0.1), Cfg(net=Net(width=8)), Net(width=9), Net()]
+    assert told_settings(cfgs) == [
+        {"rate": 0.1, "net.width": 64},
+        {"rate": 0.5, "net.width": 8},
+        {"width": 9},
+        {"width": 64},
+    ]
+    assert told_settings([Cfg(), "no settings"]) == [{}, {}]

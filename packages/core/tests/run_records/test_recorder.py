@@ -11,7 +11,7 @@ import torch
 from attrs import frozen
 
 from coterie import ConfigError, Logger, SequentialTrainer, WorkerRaised
-from coterie._runs.recorder import changed_settings
+from coterie._runs.settings import changed_settings
 from coterie.plugins import LoggerPlugin, hookimpl, register
 from coterie.testing import CountingEnv, RaisingAgent, SumAgent, agents_for, assert_same_state
 

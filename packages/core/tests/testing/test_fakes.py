@@ -1,8 +1,9 @@
 """The fakes keep the promises that they are there to test."""
 
-from coterie.testing import AgentSuite, CountingEnv, EnvSuite, GlobalDrawAgent, SpaceEnv, SumAgent
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
+
+from coterie.testing import AgentSuite, CountingEnv, EnvSuite, GlobalDrawAgent, SpaceEnv, SumAgent
 
 
 class TestCountingSameStep(EnvSuite):

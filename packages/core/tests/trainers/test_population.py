@@ -179,3 +179,21 @@ def test_seeds_of_a_stream_that_instances_share():
     env.seed = None
     assert reset_seed(env, population, "train") == reset_seed(env, members(3, 8, env=env), "train")
     assert reset_seed(env, population, "train") != reset_seed(env, members(4, 8, env=env), "train")
+
+
+class NeedsThree(SumAgent):
+    """Can't learn from fewer than three instances."""
+
+    def check_scope(self, num_envs):
+        if num_envs < 3:
+            raise ConfigError(f"{num_envs} instances are too few, it takes 3")
+
+
+def test_scopes_that_an_agent_can_not_use():
+    env = CountingEnv(6)
+    agents = agents_for(env, NeedsThree, SumAgent, NeedsThree)
+    text = refused(env, agents, scopes=[2, 3, 1])
+    assert "member 'sum-0': 2 instances are too few" in text
+    assert "member 'sum-2': 1 instances are too few" in text
+    assert [agent.name for agent in agents] == [None] * 3
+    SequentialTrainer(env=env, agents=agents_for(env, NeedsThree, SumAgent), cfg=QUIET)

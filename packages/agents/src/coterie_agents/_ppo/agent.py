@@ -15,7 +15,7 @@ from coterie import Agent, ConfigError, Transition, derive_seed, structure
 from .._models.user import check_models, may_draw_globally
 from .cfg import PER_MEMBER, PPOCfg
 from .errors import NonFiniteLoss
-from .learner import PPOLearner
+from .learner import PPOLearner, check_rollout
 from .state import load_member_state, member_state
 
 
@@ -100,6 +100,17 @@ class PPO(Agent):
         """The learning rate now; a scheduler may have changed it."""
         return float(self._learner.optimizer.learning_rate[0])
 
+    def check_scope(self, num_envs: int) -> None:
+        """Check that a rollout of ``num_envs`` instances can be cut into the mini-batches.
+
+        Raises:
+            ConfigError: It has fewer samples than there are mini-batches.
+        """
+        try:
+            check_rollout(self.cfg, num_envs)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+
     def setup(self, num_envs: int) -> None:
         """Get a memory for ``num_envs`` instances.
 
@@ -112,10 +123,8 @@ class PPO(Agent):
         Raises:
             ConfigError: A rollout has fewer samples than mini-batches.
         """
-        try:
-            self._learner.allocate(num_envs)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
+        self.check_scope(num_envs)
+        self._learner.allocate(num_envs)
         super().setup(num_envs)
 
     def act(

@@ -117,11 +117,7 @@ class PPOLearner:
         """
         if self.memory is not None and self.memory.num_envs == num_envs:
             return
-        if self.cfg.rollouts * num_envs < self.cfg.mini_batches:
-            raise ValueError(
-                f"a rollout of {self.cfg.rollouts} timesteps in {num_envs} instances can't be cut "
-                f"into {self.cfg.mini_batches} mini-batches: lower mini_batches or raise rollouts"
-            )
+        check_rollout(self.cfg, num_envs)
         fields = self._fields()
         size = self.cfg.rollouts, self.population, num_envs
         self.memory = RolloutMemory(fields, *size, self.device)
@@ -283,3 +279,16 @@ def _common(cfgs: Sequence[PPOCfg]) -> PPOCfg:
             names = [n for n in one if one[n] != other[n] and n not in PER_MEMBER]
             raise ValueError(f"stacked members may not differ in {', '.join(names)}")
     return first
+
+
+def check_rollout(cfg: PPOCfg, num_envs: int) -> None:
+    """Check that a rollout of ``num_envs`` instances can be cut into the mini-batches.
+
+    Raises:
+        ValueError: It has fewer samples than there are mini-batches.
+    """
+    if cfg.rollouts * num_envs < cfg.mini_batches:
+        raise ValueError(
+            f"a rollout of {cfg.rollouts} timesteps in {num_envs} instances can't be cut "
+            f"into {cfg.mini_batches} mini-batches: lower mini_batches or raise rollouts"
+        )

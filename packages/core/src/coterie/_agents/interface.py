@@ -81,6 +81,16 @@ class Agent(abc.ABC):
         self.generator.manual_seed(derive_seed(self.seed, "agent"))
         self._tracked: dict[str, list[float]] = {}
 
+    def check_scope(self, num_envs: int) -> None:
+        """Check, before anything starts, that the agent can learn from so many instances.
+
+        Args:
+            num_envs: Number of instances in the scope.
+
+        Raises:
+            ConfigError: It can't; the message says what it needs.
+        """
+
     def setup(self, num_envs: int) -> None:
         """Get ready for a scope of ``num_envs`` instances; allocate what depends on it.
 

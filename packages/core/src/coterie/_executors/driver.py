@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -137,11 +137,6 @@ class MemberDriver:
             self.agent.load_state_dict(state["agent"])
             if self._streams is not None and state["streams"] is not None:
                 self._streams.load_state_dict(state["streams"])
-
-    def reconfigure(self, settings: Mapping[str, Any]) -> None:
-        """Change settings of the agent."""
-        with self.during("reconfigure"):
-            self.agent.reconfigure(settings)
 
     @contextmanager
     def during(self, phase: str) -> Iterator[None]:

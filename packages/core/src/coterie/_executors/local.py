@@ -88,7 +88,7 @@ class LocalExecutor(Executor):
 
     def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
         """Change settings of a member's agent."""
-        self._driver(member).reconfigure(settings)
+        self._driver(member).agent.reconfigure(settings)
 
     def settle(self, members: Sequence[Member]) -> None:
         """End the run; the agents are the caller's own already."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from attrs import asdict
 
 from .._errors import ConfigError
+from .._runs.directory import finite
 from .._runs.records import MetricRow, RunInfo
 from .interface import Logger
 
@@ -36,7 +37,9 @@ class JsonlLogger(Logger):
 
     def write(self, rows: Sequence[MetricRow]) -> None:
         """Append rows, and hand them to the operating system at once."""
-        self._file.writelines(json.dumps(asdict(row)) + "\n" for row in rows)
+        self._file.writelines(
+            json.dumps(finite(asdict(row)), allow_nan=False) + "\n" for row in rows
+        )
         self._file.flush()
 
     def close(self) -> None:

@@ -193,26 +193,13 @@ def step_text(value: float) -> str:
 
 def _describe(run: Path) -> tuple[str, dict[str, str]]:
     """Say what was trained in, with what all members share, and what sets each apart."""
-    about = _read_json(run / "run.json")
-    title = str(about.get("environment", {}).get("name", ""))
+    title = str(_read_json(run / "run.json").get("environment", {}).get("name", ""))
     members: list[dict[str, Any]] = _read_json(run / "summary.json").get("members", [])
     shared, rest = split_settings([member["settings"] for member in members])
     if shared:
         title = "\n".join([title, *textwrap.wrap(settings_text(shared), 100)])
-    apart = dict.fromkeys(key for own in rest for key in own)
-    every = {member["name"]: _flat(member["settings"]) for member in about.get("members", [])}
-    texts = {}
-    for member, own in zip(members, rest, strict=True):
-        known = {**every.get(member["name"], {}), **own}
-        texts[member["name"]] = settings_text({key: known[key] for key in apart if key in known})
-    return title, texts
-
-
-def _flat(settings: Mapping[str, Any], start: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat |= _flat(value, f"{start}{key}.") if isinstance(value, dict) else {start + key: value}
-    return flat
+    texts = map(settings_text, rest)
+    return title, {member["name"]: text for member, text in zip(members, texts, strict=True)}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import math
 import os
 import platform
 import sys
@@ -122,10 +123,20 @@ def write_evaluation(run: Path, summary: Summary, facts: Mapping[str, Any] | Non
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file in one go."""
+    """Replace a JSON file in one go; numbers that JSON does not know become null."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
+    text = json.dumps(finite(content), indent=2, default=str, allow_nan=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
     os.replace(temporary, path)
+
+
+def finite(content: Any) -> Any:
+    """Put ``None`` in place of every NaN and infinity in nested dicts, lists and tuples."""
+    if isinstance(content, Mapping):
+        return {key: finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def installed_versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:

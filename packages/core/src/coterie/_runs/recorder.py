@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from .._registry.manager import registry
 from .info_scalars import InfoScalars
 from .progress import Progress
 from .records import MemberSummary, MetricRow, RunInfo, Summary
+from .settings import told_settings
 
 if TYPE_CHECKING:
     from .._agents.transition import Transition
@@ -113,12 +112,14 @@ class Recorder:
         seconds = max(self.wall_time, 1e-9)
         steps = self.timestep - self.run.first_timestep
         parts = {name: value / seconds for name, value in timings.items()}
+        settings = told_settings([member.agent.cfg for member in self._members])
         return Summary(
             mode=self.run.mode,
             timesteps=steps,
             wall_time=seconds,
             members=tuple(
-                self._member_summary(member, status, steps, seconds) for member in self._members
+                self._member_summary(member, own, status, steps, seconds)
+                for member, own in zip(self._members, settings, strict=True)
             ),
             time_shares={
                 **parts,
@@ -162,7 +163,7 @@ class Recorder:
                 registry().emit("coterie_member_failed", run=self.run, failure=member.failure)
 
     def _member_summary(
-        self, member: Member, status: str, steps: int, seconds: float
+        self, member: Member, settings: dict[str, Any], status: str, steps: int, seconds: float
     ) -> MemberSummary:
         episodes = self._tracker.members[member.index]
         failure = None if member.failure is None else str(member.failure.args[0])
@@ -176,31 +177,6 @@ class Recorder:
             mean_length=episodes.mean_length,
             env_steps=steps * member.num_envs,
             steps_per_second=steps * member.num_envs / seconds,
-            settings=changed_settings(member.agent.cfg),
+            settings=settings,
             failure=failure,
         )
-
-
-def changed_settings(cfg: Any) -> dict[str, Any]:
-    """List the fields of an attrs configuration that differ from its defaults.
-
-    Nested configurations give dotted names; what is no attrs object has no settings.
-    """
-    found: dict[str, Any] = {}
-    if not attrs.has(type(cfg)):
-        return found
-    for field in attrs.fields(type(cfg)):
-        value = getattr(cfg, field.name)
-        if attrs.has(type(value)):
-            inner = changed_settings(value)
-            found |= {f"{field.name}.{key}": part for key, part in inner.items()}
-        elif value != _default(field, cfg):
-            found[field.name] = value
-    return found
-
-
-def _default(field: attrs.Attribute[Any], cfg: Any) -> Any:
-    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
-        factory: Any = field.default
-        return factory.factory(cfg) if factory.takes_self else factory.factory()
-    return field.default

@@ -96,7 +96,7 @@ class MemberSummary:
         mean_length: Their mean length.
         env_steps: Environment steps of the member.
         steps_per_second: Environment steps of the member per second of the run.
-        settings: Settings that are not the default.
+        settings: Settings that are not the default in each member of its kind.
         failure: What happened to a failed member, in one line.
     """
 

@@ -5,6 +5,57 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import attrs
+
+
+def told_settings(cfgs: Sequence[Any]) -> list[dict[str, Any]]:
+    """List the settings of members that are worth telling: what any of them changed.
+
+    Args:
+        cfgs: The configuration of each member.
+
+    Returns:
+        For each, the settings that are not the default in it or in another of its class.
+    """
+    changed = [changed_settings(cfg) for cfg in cfgs]
+    told = []
+    for cfg, own in zip(cfgs, changed, strict=True):
+        same = [other for kind, other in zip(cfgs, changed, strict=True) if type(kind) is type(cfg)]
+        keys = dict.fromkeys(key for other in same for key in other)
+        told.append({key: own[key] if key in own else _value_of(cfg, key) for key in keys})
+    return told
+
+
+def _value_of(cfg: Any, key: str) -> Any:
+    for name in key.split("."):
+        cfg = getattr(cfg, name, None)
+    return cfg
+
+
+def changed_settings(cfg: Any) -> dict[str, Any]:
+    """List the fields of an attrs configuration that differ from its defaults.
+
+    Nested configurations give dotted names; what is no attrs object has no settings.
+    """
+    found: dict[str, Any] = {}
+    if not attrs.has(type(cfg)):
+        return found
+    for field in attrs.fields(type(cfg)):
+        value = getattr(cfg, field.name)
+        if attrs.has(type(value)):
+            inner = changed_settings(value)
+            found |= {f"{field.name}.{key}": part for key, part in inner.items()}
+        elif value != _default(field, cfg):
+            found[field.name] = value
+    return found
+
+
+def _default(field: attrs.Attribute[Any], cfg: Any) -> Any:
+    if isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+        factory: Any = field.default
+        return factory.factory(cfg) if factory.takes_self else factory.factory()
+    return field.default
+
 
 def split_settings(
     settings: Sequence[Mapping[str, Any]],

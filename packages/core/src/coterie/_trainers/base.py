@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ from .members import Member
 from .population import make_members, member_info
 from .seeds import reset_seed
 from .session import Session
+
+_log = logging.getLogger("coterie")
 
 LoggerSpec: TypeAlias = str | tuple[str, Mapping[str, Any]]
 
@@ -179,10 +182,11 @@ class Trainer(abc.ABC):
             return
         saved = self.directory is not None and session.run.mode == "train"
         where = f"; saved to {self.directory.path}" if saved and self.directory else ""
-        raise TrainingInterrupted(
-            f"interrupted by {interrupts.received} after step {session.recorder.timestep}{where}",
-            interrupts.received,
+        message = (
+            f"interrupted by {interrupts.received} after step {session.recorder.timestep}{where}"
         )
+        _log.warning(message)  # an exception that ends the program quietly shows no text
+        raise TrainingInterrupted(message, interrupts.received)
 
     def _end(
         self, session: Session, error: BaseException | None, interrupted: bool = False

@@ -33,8 +33,8 @@ def make_members(
         scopes: Number of instances of each; ``None``: equal ones.
 
     Raises:
-        ConfigError: An agent appears twice or is none, names clash, spaces don't fit, or the
-            scopes are wrong.
+        ConfigError: An agent appears twice or is none, names clash, spaces don't fit, the
+            scopes are wrong, or an agent can't learn from so many instances.
     """
     chosen = [agents] if isinstance(agents, Agent) else _as_list(agents)
     problems = [*_check_agents(chosen), *_check_spaces(env, chosen)]
@@ -43,6 +43,7 @@ def make_members(
     if problems:
         raise ConfigError("\n".join(problems))
     slices = resolve_scopes(scopes, len(chosen), env.num_envs)
+    _check_scopes(names, chosen, slices)
     for name, agent in zip(names, chosen, strict=True):
         agent.name = name
     return tuple(
@@ -102,6 +103,17 @@ def _check_spaces(env: VectorEnv, agents: Sequence[Any]) -> list[str]:
         if agent.state_space is not None and env.state_space is None:
             problems.append(f"agents[{index}]: expects privileged states, {env.name} has none")
     return problems
+
+
+def _check_scopes(names: Sequence[str], agents: Sequence[Agent], scopes: Sequence[slice]) -> None:
+    problems = []
+    for name, agent, scope in zip(names, agents, scopes, strict=True):
+        try:
+            agent.check_scope(scope.stop - scope.start)
+        except ConfigError as error:
+            problems.append(f"member {name!r}: {error}")
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _names(agents: Sequence[Any]) -> list[Any]:
