@@ -17,6 +17,7 @@ import warnings
 from typing import Any, ClassVar
 
 import torch
+
 from coterie import CoterieError, Trainer, WorkerError
 from coterie.testing import CountingEnv, SumAgent
 from coterie_backends_mp import ParallelTrainer, WorkerServer

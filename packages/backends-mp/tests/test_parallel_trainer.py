@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from coterie import Trainer
 from coterie.testing import TrainerSuite
@@ -10,7 +10,7 @@ from coterie_backends_mp import ParallelTrainer
 
 
 class ParallelSuite(TrainerSuite):
-    settings: dict[str, Any]
+    settings: ClassVar[dict[str, Any]]
 
     def make_trainer(self, **arguments: Any) -> Trainer:
         cfg = {**self.settings, "threads": 1, **arguments.pop("cfg", {})}
@@ -18,8 +18,8 @@ class ParallelSuite(TrainerSuite):
 
 
 class TestAProcessPerAgent(ParallelSuite):
-    settings = {}
+    settings: ClassVar = {}
 
 
 class TestTwoProcesses(ParallelSuite):
-    settings = {"processes": 2}
+    settings: ClassVar = {"processes": 2}

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import field, frozen
 
 from coterie._config.validators import at_least, more_than
 from coterie._trainers.cfg import TrainerCfg
+
+
+def _processes(instance: Any, attribute: Any, value: Any) -> None:
+    if value is not None and value != "auto" and value < 1:
+        raise ValueError('at least 1, "auto" or none')
 
 
 @frozen(kw_only=True)
@@ -31,7 +36,7 @@ class ParallelTrainerCfg(TrainerCfg):
         slow_warning: Seconds between two warnings that name a member that is still at work.
     """
 
-    processes: int | Literal["auto"] | None = field(default=None, validator=at_least(1))
+    processes: int | Literal["auto"] | None = field(default=None, validator=_processes)
     threads: int | None = field(default=None, validator=at_least(1))
     start_method: Literal["auto", "forkserver", "spawn"] = "auto"
     preload: tuple[str, ...] = ()

@@ -8,16 +8,21 @@ changing what no network reads any more.
 from __future__ import annotations
 
 import io
+import pickle
+from types import SimpleNamespace
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
 import torch
+
+from ._pickling import Pickler
+
+_PICKLE_MODULE = SimpleNamespace(__name__="coterie", Pickler=Pickler)
 
 
 def pack(value: Any) -> bytes:
     """Turn an object into bytes; classes and functions that can't be imported go by value."""
     buffer = io.BytesIO()
-    torch.save(value, buffer, pickle_module=cloudpickle, pickle_protocol=5)
+    torch.save(value, buffer, pickle_module=_PICKLE_MODULE, pickle_protocol=5)
     return buffer.getvalue()
 
 
@@ -28,13 +33,14 @@ def unpack(data: bytes) -> Any:
 
 def pack_small(value: Any) -> bytes:
     """Turn an object without large or shared tensors into bytes; quicker than :func:`pack`."""
-    data: bytes = cloudpickle.dumps(value)
-    return data
+    buffer = io.BytesIO()
+    Pickler(buffer, protocol=5).dump(value)
+    return buffer.getvalue()
 
 
 def unpack_small(data: bytes) -> Any:
     """Undo :func:`pack_small`."""
-    return cloudpickle.loads(data)
+    return pickle.loads(data)
 
 
 def to_cpu(value: Any) -> Any:

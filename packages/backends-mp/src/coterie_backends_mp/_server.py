@@ -232,8 +232,8 @@ def _interpreter() -> list[str]:
 
 
 def _with_path(code: str) -> str:
-    """Let code that a new interpreter runs start with this process's module path."""
-    return f"import sys; sys.path[:] = {sys.path!r}; {code}"
+    """Let code that a new interpreter runs start with this process's module path and arguments."""
+    return f"import sys; sys.path[:] = {sys.path!r}; sys.argv[:] = {sys.argv!r}; {code}"
 
 
 def _nothing(*_: object) -> None:
