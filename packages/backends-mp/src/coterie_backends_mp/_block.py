@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from coterie import Interface, SharedMemoryError
-from coterie._spaces import build_tree, space_leaves
+from coterie.spaces import build_tree, space_leaves
 
 from ._board import Board, board_size
 from ._channel import anonymous_file

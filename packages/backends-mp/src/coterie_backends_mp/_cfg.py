@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
-from coterie._config.validators import at_least, more_than
-from coterie._trainers.cfg import TrainerCfg
+from coterie.config import TrainerCfg, at_least, more_than
 
 
 def _processes(instance: Any, attribute: Any, value: Any) -> None:

@@ -122,6 +122,8 @@ class Crew:
         Returns:
             Those that did neither in time.
         """
+        if self._launcher.news:
+            self._note_exits()
         waiting = [self.processes[number] for number in numbers]
         began = time.monotonic()
         warn_at = self._cfg.slow_warning
@@ -149,6 +151,7 @@ class Crew:
         for process in doomed:
             if process.exited is None:
                 self._launcher.kill(process.number)
+        self._note_exits()
         deadline = time.monotonic() + _KILL_SECONDS
         while any(p.exited is None for p in doomed) and time.monotonic() < deadline:
             self._look(deadline - time.monotonic())

@@ -7,11 +7,9 @@ from typing import Any
 
 import torch
 
-from coterie import EnvContractError, Interface, Member, RandomActor, Transition
+from coterie import EnvContractError, Interface, Member, RandomActor, Transition, Tree
 from coterie._executors.driver import cut_infos
-from coterie._spaces import build_tree, leaf_of, space_leaves
-from coterie._trees import tree_cat, tree_map
-from coterie._types import Tree
+from coterie.spaces import build_tree, leaf_of, space_leaves, tree_cat, tree_map
 
 from ._block import Arrays
 from ._board import Flag

@@ -11,14 +11,15 @@ from coterie import (
     Executor,
     Interface,
     Member,
+    Mode,
     RandomActor,
+    State,
     TrainerCfg,
     TrainerStateError,
     Transition,
+    Tree,
     WorkerError,
 )
-from coterie._executors.interface import Mode
-from coterie._types import State, Tree
 
 from ._autopsy import find_failures, read_answer
 from ._board import Command, Flag

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import torch
 from attrs import evolve
 
-from coterie import Interface, Member, WorkerStartError
-from coterie._executors.interface import Mode
+from coterie import Interface, Member, Mode, WorkerStartError
 
 from ._cfg import ParallelTrainerCfg
 from ._failures import not_started

@@ -98,6 +98,11 @@ class Launcher:
         with contextlib.suppress(ServerLost):
             self._send(Kill(worker=worker))
 
+    @property
+    def news(self) -> bool:
+        """Whether :meth:`exits` has something that was read already: no descriptor tells."""
+        return bool(self._exits) or self._channel.pending
+
     def exits(self) -> list[Exited]:
         """Take the workers that ended since the last call; does not wait."""
         while not self.lost and self._readable(0):

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from coterie import Interface, Member, MemberDriver
-from coterie._spaces import leaf_of, space_leaves
+from coterie.spaces import leaf_of, space_leaves
 
 from ._board import Row
 from ._messages import Open, SeatSpec

@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from typing import Self
 
-from ._launcher import Launcher
+from coterie import TrainerStateError
+
+from ._launcher import Launcher, ServerLost
 
 _CLOSE_SECONDS = 10.0
 _idle: list[Launcher] = []
@@ -38,6 +40,18 @@ class WorkerServer:
         self._launcher.preload(preload)
         self.pid = self._launcher.pid
         _idle.append(self._launcher)
+
+    def wait_ready(self, seconds: float = 60.0) -> None:
+        """Wait until workers can be forked from it.
+
+        Raises:
+            TrainerStateError: It ended, or needs longer than that.
+        """
+        try:
+            self._launcher.wait_ready(seconds)
+        except ServerLost:
+            how = self._launcher.how_it_ended()
+            raise TrainerStateError(f"the server of workers can't be used: {how}") from None
 
     def close(self) -> None:
         """End the process, or let the trainer that uses it do so. Idempotent."""

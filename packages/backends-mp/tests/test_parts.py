@@ -1,0 +1,211 @@
+"""The parts that processes are held together with, each alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+
+from coterie import Interface, SharedMemoryError
+from coterie_backends_mp._block import Block, block_size, make_block
+from coterie_backends_mp._board import Command
+from coterie_backends_mp._channel import Channel
+from coterie_backends_mp._output import PrefixedStream
+from coterie_backends_mp._packing import find_culprit, pack, unpack
+from coterie_backends_mp._placement import count_processes, count_threads, place
+from coterie_backends_mp._reports import LIMIT, cut, original, report
+from coterie_backends_mp._signal import Signal
+
+INTERFACE = Interface(
+    observation_space=spaces.Dict(
+        {"camera": spaces.Box(0, 255, (3, 2), np.uint8), "speed": spaces.Box(-1, 1, (), np.float32)}
+    ),
+    action_space=spaces.Tuple([spaces.Discrete(3), spaces.Box(-1, 1, (2,), np.float64)]),
+    state_space=None,
+    num_envs=5,
+    device=torch.device("cpu"),
+)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "members", "cores", "expected"),
+    [(None, 5, 2, 5), ("auto", 5, 2, 2), ("auto", 1, 8, 1), (3, 5, 1, 3), (9, 5, 1, 5)],
+)
+def test_number_of_processes(wanted: Any, members: int, cores: int, expected: int) -> None:
+    assert count_processes(wanted, members, cores) == expected
+
+
+def test_places() -> None:
+    assert place("abcdefg", 3) == [("a", "b", "c"), ("d", "e"), ("f", "g")]
+    assert place("ab", 2) == [("a",), ("b",)]
+
+
+def test_threads_are_a_share_of_the_cores() -> None:
+    assert [count_threads(None, processes, 8) for processes in (1, 3, 8, 20)] == [8, 2, 1, 1]
+    assert count_threads(5, 8, 8) == 5
+
+
+def test_a_channel_carries_large_messages_and_descriptors() -> None:
+    left, right = Channel.pair()
+    read, write = os.pipe()
+    left.send({"small": 1}, [write])
+    left.send(b"x" * 1_000_000, [write])
+    left.send("last")
+    for expected in ({"small": 1}, b"x" * 1_000_000):
+        message, (end,) = right.receive()
+        assert message == expected
+        os.write(end, b"!")
+        os.close(end)
+    assert right.receive() == ("last", [])
+    assert os.read(read, 10) == b"!!"
+    left.close()
+    with pytest.raises(EOFError):
+        right.receive()
+    right.close()
+    os.close(read)
+    os.close(write)
+
+
+def test_a_large_message_does_not_wait_for_the_other_side() -> None:
+    left, right = Channel.pair()
+    left.send(torch.zeros(5_000_000))
+    message, _ = right.receive()
+    assert message.shape == (5_000_000,)
+    left.close()
+    right.close()
+
+
+@pytest.mark.parametrize("pipe", [False, True])
+def test_signals_count(pipe: bool) -> None:
+    signal = Signal(os.pipe()) if pipe else Signal.create()
+    signal.send()
+    signal.send()
+    signal.wait()
+    sender = threading.Timer(0.05, signal.send)
+    sender.start()
+    signal.wait()
+    sender.join()
+    signal.close()
+    signal.close()
+
+
+def test_a_block_is_seen_alike_from_both_sides() -> None:
+    scopes = (2, 3)
+    size = block_size(INTERFACE, scopes, 2)
+    fd = make_block(size)
+    assert os.fstat(fd).st_size == size
+    ours, theirs = Block(fd, 2), Block(fd, 2)
+    left, right = (block.arrays(INTERFACE, scopes) for block in (ours, theirs))
+    left.observations["camera"].copy_(torch.arange(30).view(5, 3, 2))
+    left.rewards.fill_(2.5)
+    right.actions[1][1].fill_(0.25)
+    right.actions[0][0].fill_(2)
+    assert right.observations["camera"].tolist() == torch.arange(30).view(5, 3, 2).tolist()
+    assert right.observations["speed"].tolist() == [0.0] * 5
+    assert right.rewards.tolist() == [2.5] * 5
+    assert left.actions[1][1].tolist() == [[0.25, 0.25]] * 3
+    assert left.actions[0][0].tolist() == [2, 2]
+    assert left.actions[1][0].tolist() == [0, 0, 0]
+    assert all(t.data_ptr() % 64 == 0 for part in left.actions for t in part)
+    assert ours.board.command(Command.FINISH, 5, 6, 7) == 1
+    assert theirs.board.read_command() == (1, Command.FINISH, 5, 6, 7)
+    os.close(fd)
+
+
+def test_what_a_worker_is_doing_is_on_the_board() -> None:
+    fd = make_block(block_size(INTERFACE, (5,), 3))
+    ours, theirs = (Block(fd, 3).board.row(2) for _ in range(2))
+    theirs.phase, theirs.timestep, theirs.member = "record", 12, 4
+    assert (ours.phase, ours.timestep, ours.member) == ("record", 12, 4)
+    theirs.answer(3, True, 1000)
+    assert (ours.answered, ours.failed, ours.busy) == (3, True, 1000)
+    ours.clear()
+    assert (theirs.phase, theirs.timestep, theirs.answered) == ("start", None, 0)
+    theirs.phase = "something else"
+    assert ours.phase == "start"
+    os.close(fd)
+
+
+def test_too_large_a_block_is_refused() -> None:
+    with pytest.raises(SharedMemoryError, match=r"needs 1,000,000,000,000,000 bytes, [\d,]+ bytes"):
+        make_block(10**15)
+
+
+def test_a_block_that_the_system_refuses_is_an_error_and_no_crash() -> None:
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "from coterie_backends_mp._block import make_block\n"
+        "make_block(50_000); make_block(8_000_000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert (
+        "SharedMemoryError: the block that the members share needs 8,000,000 bytes" in done.stderr
+    )
+
+
+def test_packing_keeps_what_tensors_share() -> None:
+    flat = torch.arange(6.0)
+    copy = unpack(pack({"flat": flat, "view": flat[2:4], "double": lambda x: 2 * x}))
+    copy["flat"][2] = 50
+    assert copy["view"].tolist() == [50, 3]
+    assert copy["double"](4) == 8
+    assert flat[2] == 2
+
+
+def test_the_part_that_can_not_be_packed_is_found() -> None:
+    class Box:
+        pass
+
+    outer, inner = Box(), Box()
+    outer.fine = [1, 2]
+    outer.parts = [inner]
+    inner.lock = threading.Lock()
+    assert find_culprit(outer) == "agent.parts[0].lock"
+
+
+def test_reports_hold_what_can_be_told() -> None:
+    class WithoutTextError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    made = report(3, "act", 7, WithoutTextError())
+    assert (made.index, made.phase, made.timestep) == (3, "act", 7)
+    assert made.kind == "WithoutTextError"
+    assert made.message == "(its text can't be made)"
+    rebuilt = original(report(0, "act", 1, ValueError("no", 5)).pickled)
+    assert isinstance(rebuilt, ValueError)
+    assert rebuilt.args == ("no", 5)
+    assert original(b"rubbish") is None
+    assert original(None) is None
+    assert report(0, "act", 1, ValueError(threading.Lock())).pickled is None
+
+
+def test_long_texts_lose_their_middle() -> None:
+    text = cut("a" * LIMIT + "b" * LIMIT)
+    assert text.startswith("aaa")
+    assert text.endswith("bbb")
+    assert f"[{LIMIT:,} characters left out]" in text
+    assert cut("short") == "short"
+
+
+def test_lines_are_prefixed_and_whole() -> None:
+    read, write = os.pipe()
+    stream = PrefixedStream(write)
+    stream.prefix = "[a] "
+    print("one\ntw", end="", file=stream)
+    stream.prefix = "[b] "
+    print("o", file=stream)
+    print("rest", end="", file=stream)
+    stream.finish()
+    stream.finish()
+    os.close(write)
+    with open(read) as lines:
+        assert lines.read() == "[a] one\n[b] two\n[b] rest\n"
