@@ -20,17 +20,6 @@ MAY_IMPORT = {
     "coterie_backends_mp": {"coterie"},
     "coterie_envs": {"coterie"},
 }
-# Private modules of core that siblings may use, as they are pinned to its very version.
-SHARED = {
-    "_config.validators",
-    "_executors.driver",
-    "_executors.interface",
-    "_nearest",
-    "_spaces",
-    "_trainers.cfg",
-    "_trees",
-    "_types",
-}
 
 
 def project(folder: Path) -> dict[str, Any]:
@@ -108,8 +97,7 @@ def test_dependencies_run_one_way(folder: Path) -> None:
     root = package(folder)
     names = {name for file in root.rglob("*.py") for name in imported(file)}
     assert top(names) & set(MAY_IMPORT) - {root.name} <= MAY_IMPORT[root.name]
-    private = {name.removeprefix("coterie.") for name in names if name.startswith("coterie._")}
-    assert private <= SHARED
+    assert not {name for name in names if name.startswith("coterie._")}, "a private module of core"
 
 
 @pytest.mark.parametrize("folder", WITH_CODE, ids=lambda folder: folder.name)

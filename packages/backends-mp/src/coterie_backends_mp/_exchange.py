@@ -7,8 +7,15 @@ from typing import Any
 
 import torch
 
-from coterie import EnvContractError, Interface, Member, RandomActor, Transition, Tree
-from coterie._executors.driver import cut_infos
+from coterie import (
+    EnvContractError,
+    Interface,
+    Member,
+    RandomActor,
+    Transition,
+    Tree,
+    cut_infos,
+)
 from coterie.spaces import build_tree, leaf_of, space_leaves, tree_cat, tree_map
 
 from ._block import Arrays

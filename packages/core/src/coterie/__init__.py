@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         WorkerStartError,
         WorkerTimeout,
     )
-    from ._executors.driver import MemberDriver
+    from ._executors.driver import MemberDriver, cut_infos
     from ._executors.interface import Executor, Mode
     from ._executors.local import LocalExecutor
     from ._executors.substitute import RandomActor
@@ -85,7 +85,7 @@ _HOMES = {
         "WorkerStartError",
         "WorkerTimeout",
     ),
-    "_executors.driver": ("MemberDriver",),
+    "_executors.driver": ("MemberDriver", "cut_infos"),
     "_executors.interface": ("Executor", "Mode"),
     "_executors.local": ("LocalExecutor",),
     "_executors.substitute": ("RandomActor",),
@@ -176,6 +176,7 @@ __all__ = [
     "WorkerStartError",
     "WorkerTimeout",
     "build_experiment",
+    "cut_infos",
     "derive_seed",
     "isolated_generators",
     "load_experiment",

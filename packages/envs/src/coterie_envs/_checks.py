@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from coterie import ConfigError
-from coterie._nearest import did_you_mean
+from coterie.config import did_you_mean
 
 
 def check_count(num_envs: object) -> int:

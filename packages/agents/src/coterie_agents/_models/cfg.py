@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from coterie._config.validators import at_least, between
+from coterie.config import at_least, between
 
 Activation: TypeAlias = Literal["tanh", "relu", "elu", "silu"]
 

@@ -8,8 +8,7 @@ import torch
 from gymnasium import spaces
 
 from coterie import ConfigError
-from coterie._spaces import build_tree, flat_size, flatten, leaf_of, space_leaves
-from coterie._trees import tree_map
+from coterie.spaces import build_tree, flat_size, flatten, leaf_of, space_leaves, tree_map
 
 from .._preprocessors.scaler import RunningStandardScaler
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from coterie import ConfigError
-from coterie._nearest import did_you_mean
-from coterie._trees import tree_map
+from coterie.config import did_you_mean
+from coterie.spaces import tree_map
 
 _NAMES = ("policy", "value")
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from coterie._config.validators import at_least, between, more_than
+from coterie.config import at_least, between, more_than
 
 from .._models.cfg import ModelCfg
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from attrs import frozen
 
-from coterie._trees import tree_map
+from coterie.spaces import tree_map
 
 
 @frozen(kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode
 
 from coterie import ConfigError
-from coterie._nearest import did_you_mean
+from coterie.config import did_you_mean
 
 from .._checks import check_settings
 from .keep import KeepFinal

@@ -10,7 +10,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 
 from coterie import ConfigError
-from coterie._nearest import nearest
+from coterie.config import nearest
 
 _VERSION = re.compile(r"-v(\d+)$")
 _REGISTERED_BY = {"ALE": ("ale_py", "atari")}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from coterie._spaces import Leaf, build_tree, leaf_of, space_leaves
+from coterie.spaces import Leaf, build_tree, leaf_of, space_leaves
 
 
 def to_tensor(value: Any, device: torch.device, dtype: Any = None) -> torch.Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from coterie import ConfigError, EnvAdapter
-from coterie._nearest import did_you_mean
+from coterie.config import did_you_mean
 
 from .._checks import check_settings
 from .base import TorchEnv
