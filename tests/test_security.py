@@ -40,7 +40,7 @@ FORBIDDEN = {
 REASONS = {
     # Between a trainer and the workers that it started itself.
     "coterie_backends_mp/_channel.py": {"pickle.load", "pickle.loads"},
-    "coterie_backends_mp/_packing.py": {"cloudpickle.loads", "torch.load"},
+    "coterie_backends_mp/_packing.py": {"pickle.loads", "torch.load"},
     # With a loader that extends the safe one; see the test below.
     "coterie/_config/files.py": {"yaml.load"},
 }
