@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import signal
 import threading
 import warnings
@@ -16,6 +17,7 @@ import torch
 from coterie import ConfigError, TrainerStateError, WorkerDied, WorkerStartError, structure
 from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state, nothing_global
 from coterie_backends_mp import ParallelTrainer, WorkerServer
+from coterie_backends_mp._launcher import Launcher
 
 QUIET = {"timesteps": 8, "headless": True, "disable_progressbar": True, "threads": 1}
 
@@ -261,3 +263,15 @@ def test_restore_and_reconfigure_reach_the_workers() -> None:
         after = executor.snapshot([trainer.members[0]])
         assert after[0]["agent"]["steps"] == 77
         assert_same_state(after[0]["agent"]["sum"], before[0]["agent"]["sum"])
+
+
+def test_a_server_gets_ready_while_nobody_listens() -> None:
+    launcher = Launcher(fork=True)
+    server = psutil.Process(launcher.pid)
+    poll = select.poll()
+    poll.register(launcher.fileno(), select.POLLIN)
+    assert poll.poll(60_000)
+    assert launcher.exits() == []
+    launcher.wait_ready(0.001)
+    launcher.close(10)
+    assert not server.is_running()

@@ -52,6 +52,7 @@ class Crew:
         self.scopes = tuple(m.num_envs for group in groups for m in group)
         self.processes: dict[int, Process] = {}
         self._cfg = cfg
+        self._patience = min(cfg.start_timeout, cfg.phase_timeout, cfg.slow_warning)
         self._owner = os.getpid()
         self._fd = make_block(block_size(interface, self.scopes, len(groups)))
         self._block: Block | None = Block(self._fd, len(groups))
@@ -98,9 +99,7 @@ class Crew:
         with contextlib.suppress(OSError):  # it died; whoever waits for it learns that
             self.processes[number].channel.send(message)
 
-    def wake(
-        self, numbers: Iterable[int], command: Command, flags: int, at: tuple[int, int]
-    ) -> None:
+    def wake(self, numbers: Iterable[int], command: int, flags: int, at: tuple[int, int]) -> None:
         """Tell processes what to do next.
 
         Args:
@@ -126,6 +125,8 @@ class Crew:
             self._note_exits()
         waiting = [self.processes[number] for number in numbers]
         began = time.monotonic()
+        if self._all_answer(waiting):
+            return []
         warn_at = self._cfg.slow_warning
         while True:
             waiting = [p for p in waiting if p.exited is None and not p.answered]
@@ -213,13 +214,38 @@ class Crew:
         booting = self.processes[number].row.phase in ("start", "load")
         return self._cfg.start_timeout if booting else self._cfg.phase_timeout
 
-    def _look(self, seconds: float) -> None:
-        """Sleep until something happens: an answer, the end of a process, or the time limit."""
-        for fd, _ in self._poll.poll(max(1.0, seconds * 1000)):
+    def _all_answer(self, waiting: Sequence[Process]) -> bool:
+        """Wait in the way that is right for nearly every step, and quick.
+
+        Returns:
+            Whether all have answered; else somebody ended, or is slow.
+        """
+        for _ in waiting:
+            for process in waiting:
+                if process.exited is not None:
+                    return False
+            if not self._look(self._patience):
+                return False
+            for process in waiting:
+                if process.row.answered != process.asked:
+                    break
+            else:
+                return True
+        return False
+
+    def _look(self, seconds: float) -> bool:
+        """Sleep until something happens: an answer, the end of a process, or the time limit.
+
+        Returns:
+            Whether something happened.
+        """
+        events = self._poll.poll(max(1.0, seconds * 1000))
+        for fd, _ in events:
             if fd == self._done.fd:
                 self._done.wait()
             else:
                 self._note_exits()
+        return bool(events)
 
     def _note_exits(self) -> None:
         try:

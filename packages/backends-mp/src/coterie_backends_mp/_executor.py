@@ -215,7 +215,7 @@ class ProcessExecutor(Executor):
                 self._crew.post(number, packed)
         return Flag.INFOS
 
-    def _round(self, command: Command, flags: int) -> float:
+    def _round(self, command: int, flags: int) -> float:
         """Let all members do one thing; return the seconds that the slowest process needed."""
         assert self._crew is not None
         crew = self._crew

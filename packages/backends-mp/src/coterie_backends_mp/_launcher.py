@@ -60,7 +60,6 @@ class Launcher:
         """
         if not self._ready:
             self._await(Ready, seconds)
-            self._ready = True
 
     def preload(self, modules: Sequence[str]) -> None:
         """Let the server import modules before it starts more workers.
@@ -146,6 +145,8 @@ class Launcher:
             raise ServerLost from None
         if isinstance(message, Exited):
             self._exits.append(message)
+        elif isinstance(message, Ready):
+            self._ready = True
         return message
 
     def _await(self, kind: type[T], seconds: float) -> T:

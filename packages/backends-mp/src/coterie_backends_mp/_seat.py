@@ -87,6 +87,9 @@ class Seat:
 
     def put(self, actions: Any) -> None:
         """Write actions to the shared block."""
+        if isinstance(actions, torch.Tensor):
+            self._targets[0][0].copy_(actions)
+            return
         for target, path in self._targets:
             target.copy_(leaf_of(actions, path))
 

@@ -55,6 +55,7 @@ class Worker:
         self._output = output
         self._row = block.board.row(number)
         self._seats: dict[int, Seat] = {}
+        self._turn: Seat | None = None
         self._arrays: Arrays | None = None
         self._transitions: dict[int, Transition] = {}
 
@@ -91,6 +92,7 @@ class Worker:
 
     def _open(self, message: Open) -> Answer:
         self._seats.clear()
+        self._turn = None
         self._transitions.clear()
         torch.set_num_threads(message.threads)
         interface = unpack(message.interface)
@@ -109,27 +111,29 @@ class Worker:
 
     def _step(self, command: int, flags: int, timestep: int, timesteps: int) -> list[FailureReport]:
         assert self._arrays is not None
-        arrays = self._arrays
-        infos = self._receive_infos() if flags & Flag.INFOS else {}
-        states = arrays.states if flags & Flag.STATES else None
+        observations = self._arrays.observations
+        states = self._arrays.states if flags & Flag.STATES else None
+        if command == Command.BEGIN:
+            cut = bool(flags & Flag.CUT)
+
+            def begin(seat: Seat) -> None:
+                actions = seat.driver.begin(
+                    observations, states, timestep=timestep, timesteps=timesteps, cut=cut
+                )
+                seat.put(actions)
+
+            return self._each(begin, self._seats)
+        infos = self._receive_infos() if flags & Flag.INFOS else None
         transition = self._transition(flags)
 
-        def begin(seat: Seat) -> None:
-            at: dict[str, Any] = {"timestep": timestep, "timesteps": timesteps}
-            cut = bool(flags & Flag.CUT)
-            seat.put(seat.driver.begin(arrays.observations, states, cut=cut, **at))
+        def learn(seat: Seat) -> None:
+            own = evolve(transition, infos=infos[seat.index]) if infos else transition
+            if command == Command.ADVANCE:
+                seat.put(seat.driver.advance(own, observations, states))
+            else:
+                seat.driver.finish(own)
 
-        def own(seat: Seat) -> Transition:
-            return evolve(transition, infos=infos[seat.index]) if infos else transition
-
-        def advance(seat: Seat) -> None:
-            seat.put(seat.driver.advance(own(seat), arrays.observations, states))
-
-        def finish(seat: Seat) -> None:
-            seat.driver.finish(own(seat))
-
-        work = {Command.BEGIN: begin, Command.ADVANCE: advance}.get(Command(command), finish)
-        return self._each(work, self._seats)
+        return self._each(learn, self._seats)
 
     def _each(
         self, work: Callable[[Seat], None], indices: Sequence[int] | dict[int, Seat]
@@ -138,8 +142,10 @@ class Worker:
         failures = []
         for index in tuple(indices):
             seat = self._seats[index]
-            self._row.member, self._row.timestep = index, seat.driver.timestep
-            self._output.belongs_to(seat.name)
+            if self._turn is not seat:
+                self._turn = seat
+                self._row.member, self._row.timestep = index, seat.driver.timestep
+                self._output.belongs_to(seat.name)
             try:
                 work(seat)
             except BaseException as error:
