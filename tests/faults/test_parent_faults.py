@@ -107,15 +107,15 @@ def test_the_server_is_killed(script: Callable[[str], Script]) -> None:
     assert "the process that starts and watches the workers ended" in err
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_one_signal_to_all(script: Callable[[str], Script], name: str) -> None:
+@pytest.mark.parametrize(("name", "expected"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_one_signal_to_all(script: Callable[[str], Script], name: str, expected: int) -> None:
     victim = script("waiting")
     victim.wait_running(3)
     os.killpg(victim.process.pid, signal.Signals[name])
     code, _, err = victim.finish()
-    assert code in INTERRUPTED
-    assert f"TrainingInterrupted: interrupted by {name} after step" in err
-    assert err.count("Traceback (most recent call last)") == 1
+    assert code == expected
+    assert f"interrupted by {name} after step" in err
+    assert "Traceback" not in err
 
 
 def test_a_second_signal_does_not_wait(script: Callable[[str], Script]) -> None:
