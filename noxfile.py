@@ -188,6 +188,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def peers(session: nox.Session) -> None:
+    """Measure against skrl, which is installed beside Coterie for it."""
+    install_workspace(session, *group("bench"), "skrl[torch]==2.1.1")
+    session.run("python", "benchmarks/peers/against_skrl.py", *session.posargs)
+
+
+@nox.session
 def changelog(session: nox.Session) -> None:
     """Show what the fragments make of the changelog; write it with -- --yes."""
     install(session, *group("changelog"))

@@ -44,7 +44,13 @@ if TYPE_CHECKING:
     from ._executors.substitute import RandomActor
     from ._experiment.build import build_experiment, run_experiment
     from ._experiment.files import load_experiment
-    from ._experiment.spec import EnvironmentSpec, Experiment, MemberSpec, TrainerSpec
+    from ._experiment.spec import (
+        EnvironmentSpec,
+        Experiment,
+        LoggerSpec,
+        MemberSpec,
+        TrainerSpec,
+    )
     from ._factory import make_agent, make_env, make_trainer, wrap_env
     from ._loggers.cfg import LoggerCfg
     from ._loggers.interface import Logger
@@ -91,7 +97,13 @@ _HOMES = {
     "_executors.substitute": ("RandomActor",),
     "_experiment.build": ("build_experiment", "run_experiment"),
     "_experiment.files": ("load_experiment",),
-    "_experiment.spec": ("EnvironmentSpec", "Experiment", "MemberSpec", "TrainerSpec"),
+    "_experiment.spec": (
+        "EnvironmentSpec",
+        "Experiment",
+        "LoggerSpec",
+        "MemberSpec",
+        "TrainerSpec",
+    ),
     "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
     "_loggers.cfg": ("LoggerCfg",),
     "_loggers.interface": ("Logger",),
@@ -146,6 +158,7 @@ __all__ = [
     "LocalExecutor",
     "Logger",
     "LoggerCfg",
+    "LoggerSpec",
     "Member",
     "MemberDriver",
     "MemberInfo",

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
+import torch
+
 from .._agents.interface import Agent
 from .._config.structure import structure, unstructure
 from .._envs.boundary import Boundary
@@ -30,7 +32,7 @@ from .session import Session
 
 _log = logging.getLogger("coterie")
 
-LoggerSpec: TypeAlias = str | tuple[str, Mapping[str, Any]]
+LoggerChoice: TypeAlias = str | tuple[str, Mapping[str, Any]]
 
 
 class Trainer(abc.ABC):
@@ -68,7 +70,7 @@ class Trainer(abc.ABC):
         scopes: Sequence[int] | None = None,
         cfg: TrainerCfg | Mapping[str, Any] | None = None,
         run_dir: str | Path | None = None,
-        loggers: Sequence[LoggerSpec] = (),
+        loggers: Sequence[LoggerChoice] = (),
         experiment: Any = None,
     ) -> None:
         if not isinstance(env, VectorEnv):
@@ -265,6 +267,7 @@ class Trainer(abc.ABC):
         env = self.env
         return {
             "trainer_settings": unstructure(self.cfg),
+            "torch_threads": torch.get_num_threads(),
             "environment": {
                 "name": env.name,
                 "num_envs": env.num_envs,
