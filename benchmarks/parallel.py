@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--timesteps", type=int, default=2048)
     options = parser.parse_args()
     repeats, steps = options.repeats, options.timesteps
-    wide = {**SMALL, "hidden": [512, 512]}
+    wide = {**SMALL, "model": {"hidden_sizes": [512, 512]}}
     cases: dict[str, Callable[[], dict[str, float]]] = {
         "2-agents": lambda: against_sequential(2, steps, repeats, SMALL),
         "4-agents": lambda: against_sequential(4, steps, repeats, SMALL),
