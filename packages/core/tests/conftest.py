@@ -50,6 +50,15 @@ class Plugins:
 
 
 @pytest.fixture
+def no_third_party(monkeypatch):
+    """Leave out plugins that others have installed: they may write to runs, too."""
+    monkeypatch.setenv("COTERIE_DISABLE_PLUGINS", "all")
+    reset_registry()
+    yield
+    reset_registry()
+
+
+@pytest.fixture
 def made_envs(monkeypatch):
     """Register the plugins for one test; give the list of environments that they make."""
     monkeypatch.delenv("COTERIE_DISABLE_PLUGINS", raising=False)

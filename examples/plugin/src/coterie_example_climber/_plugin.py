@@ -67,8 +67,8 @@ def coterie_envs() -> Iterable[EnvPlugin]:
 
 @hookimpl
 def coterie_metrics_ready(run: RunInfo, rows: Sequence[MetricRow]) -> None:
-    """Write a line per member to ``members.log`` in the run's folder, if it has one."""
-    if run.directory is None:
+    """Write a line per member to ``members.log`` in the folder of a training, if it has one."""
+    if run.directory is None or run.mode != "train":
         return
     from ._lines import member_lines
 

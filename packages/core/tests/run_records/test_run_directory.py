@@ -25,6 +25,7 @@ def load(path):
     return json.loads(path.read_text())
 
 
+@pytest.mark.usefixtures("no_third_party")
 def test_what_a_run_holds(tmp_path):
     run = tmp_path / "deep" / "run"
     trainer = trainer_for(run)
