@@ -77,7 +77,7 @@ def tell(error: BaseException, debug: bool) -> int:
     code = exit_code(error)
     if debug:
         traceback.print_exception(error)
-    else:
+    elif not isinstance(error, TrainingInterrupted):  # the trainer has told of it already
         print("\n".join([_headline(error, code), *_notes(error)]), file=sys.stderr)
         if code == BUG:
             print(
