@@ -101,9 +101,11 @@ class MemberDriver:
     def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
         """Record a step, learn, and answer the next observations with actions ``[n, ...]``."""
         with self.during("record"), self._inside():
+            if self._mode == "eval":  # nothing is learned: the step need not be cut out
+                self.timestep = (self.timestep or 0) + 1
+                return self._act(self._rows(observations), self._rows(states))
             own = self._own(transition)
-            if self._mode == "train":
-                self._learn(own)
+            self._learn(own)
             self.timestep = (self.timestep or 0) + 1
             # Where no episode ended, the next actions answer what the step ended in.
             same = observations is transition.next_observations
