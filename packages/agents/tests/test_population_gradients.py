@@ -217,7 +217,7 @@ def test_stacked_members_learn_like_single_ones(action, scheduler):
                 (own_scalars,) = learner.update(timestep=timestep, timesteps=18)
                 close = scalars[i]["learning_rate"], own_scalars["learning_rate"]
                 assert close[0] == pytest.approx(close[1])
-    assert stack.updates == 3
+    assert stack.updates == [3, 3, 3]
     for i, learner in enumerate(singles):
         mine, own = stack.networks.state(i), learner.networks.state(0)
         for name in ("policy", "value"):

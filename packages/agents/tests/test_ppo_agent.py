@@ -193,7 +193,7 @@ def test_modules_that_do_not_fit_are_refused(tools, models, message):
 
 def test_one_module_for_both_is_refused(tools):
     module = nn.Linear(3, 1)
-    with pytest.raises(ConfigError, match="give two modules"):
+    with pytest.raises(ConfigError, match="give a module each"):
         tools.agent(models={"policy": module, "value": module})
 
 

@@ -9,19 +9,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._learning.agent import LearnerAgent
+    from ._learning.errors import NonFiniteLoss
+    from ._learning.interface import Learner
     from ._models.cfg import ModelCfg
     from ._optim.adam import PopulationAdam
     from ._ppo.agent import PPO
     from ._ppo.cfg import PPOCfg
-    from ._ppo.errors import NonFiniteLoss
     from ._ppo.learner import PPOLearner
     from ._ppo.losses import ppo_losses
     from ._ppo.returns import gae
     from ._preprocessors.scaler import RunningStandardScaler
 
 _HOME_OF = {
+    "Learner": "_learning.interface",
+    "LearnerAgent": "_learning.agent",
     "ModelCfg": "_models.cfg",
-    "NonFiniteLoss": "_ppo.errors",
+    "NonFiniteLoss": "_learning.errors",
     "PPO": "_ppo.agent",
     "PPOCfg": "_ppo.cfg",
     "PPOLearner": "_ppo.learner",
@@ -50,6 +54,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "PPO",
+    "Learner",
+    "LearnerAgent",
     "ModelCfg",
     "NonFiniteLoss",
     "PPOCfg",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,8 +11,6 @@ from torch import nn
 from coterie import ConfigError
 from coterie.config import did_you_mean
 from coterie.spaces import tree_map
-
-_NAMES = ("policy", "value")
 
 
 class UserNetwork(nn.Module):
@@ -34,30 +32,33 @@ class UserNetwork(nn.Module):
         return result.reshape(1, -1, self.outputs)
 
 
-def check_models(models: Any) -> dict[str, nn.Module]:
+def check_models(models: Any, names: Sequence[str]) -> dict[str, nn.Module]:
     """Check the ``models`` that an agent was given.
 
+    Args:
+        models: What was given.
+        names: Modules that the algorithm needs.
+
     Raises:
-        ConfigError: It is not a policy module and a value module.
+        ConfigError: It is something else than one module for each name.
     """
+    listed = ", ".join(names)
     if not isinstance(models, Mapping):
-        raise ConfigError(
-            f"models: expected a dict with the modules 'policy' and 'value', got {models!r}"
-        )
+        raise ConfigError(f"models: expected a dict with the modules {listed}, got {models!r}")
     problems = [
-        f"models[{key!r}]: no such model{did_you_mean(str(key), _NAMES)}; known are policy, value"
+        f"models[{key!r}]: no such model{did_you_mean(str(key), names)}; known are {listed}"
         for key in models
-        if key not in _NAMES
+        if key not in names
     ]
-    problems += [f"models[{name!r}] is missing" for name in _NAMES if name not in models]
+    problems += [f"models[{name!r}] is missing" for name in names if name not in models]
     problems += [
         f"models[{name!r}]: expected a torch.nn.Module, got {type(models[name]).__name__}"
-        for name in _NAMES
+        for name in names
         if name in models and not isinstance(models[name], nn.Module)
     ]
-    if not problems and models["policy"] is models["value"]:
+    if not problems and len({id(models[name]) for name in names}) < len(names):
         problems.append(
-            "models: 'policy' and 'value' are one module; give two modules (they may share layers)"
+            f"models: two of {listed} are one module; give a module each (they may share layers)"
         )
     if problems:
         raise ConfigError("\n".join(problems))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from attrs import frozen
 
+from .._learning.settings import stack_field, stack_limit
 from .cfg import PPOCfg
 
 
@@ -41,11 +42,10 @@ def stack_settings(cfgs: Sequence[PPOCfg], dtype: torch.dtype, device: torch.dev
     """Lay the settings of members side by side."""
 
     def stack(name: str) -> torch.Tensor:
-        return torch.tensor([getattr(cfg, name) for cfg in cfgs], dtype=dtype, device=device)
+        return stack_field(cfgs, name, dtype, device)
 
     def limit(name: str) -> torch.Tensor | None:
-        values = stack(name)
-        return values.masked_fill(values == 0, torch.inf) if bool((values > 0).any()) else None
+        return stack_limit(cfgs, name, dtype, device)
 
     return Hyper(
         discount_factor=stack("discount_factor"),

@@ -1,18 +1,18 @@
-"""PPO for a stack of members of one architecture: the class behind one agent and many."""
+"""PPO for members of one architecture: the class behind one agent and many."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from attrs import asdict, evolve
 from gymnasium import spaces
 from torch import nn
 
-from coterie import TrainerStateError, Transition
+from coterie import ConfigError, TrainerStateError, Transition
 
 from .._heads.build import build_head
+from .._learning.interface import Learner
 from .._memory.rollout import Fields, RolloutMemory
 from .._models.actor_critic import ActorCritic, build_from_user, build_stacked
 from .._models.inputs import NetworkInput
@@ -20,56 +20,33 @@ from .._optim.adam import PopulationAdam
 from .._preprocessors.scaler import RunningStandardScaler
 from .cfg import PER_MEMBER, PPOCfg
 from .hyper import stack_settings
+from .state import load_member_state, member_state
 from .update import update_members
 
 
-class PPOLearner:
+class PPOLearner(Learner):
     """``P`` PPO members with stacked networks, one optimiser and one memory.
 
-    Tensors that come in and go out have the leading dimension ``P * N``: the instances of the
-    first member, then those of the second, and so on.
-
-    Args:
-        observation_space: Space of one instance's observation.
-        action_space: Space of one instance's action.
-        state_space: Space of one instance's privileged observation, for the value network;
-            ``None``: it sees the observation.
-        cfgs: Settings of each member; they may differ in ``PER_MEMBER`` only.
-        generators: Random generator of each member, on the device.
-        seeds: Seeds that the members' initial weights are drawn from.
-        device: Where everything lives.
-        dtype: Type of weights, advantages and losses.
-        models: A policy and a value module for a single member; ``None``: built-in ones.
+    The arguments are those of :class:`~coterie_agents.Learner`; with a ``state_space`` the value
+    network sees the privileged observations. Models are a ``policy`` and a ``value`` module.
 
     Raises:
         ConfigError: A space or a module can't be used.
         ValueError: Settings differ that may not.
     """
 
-    def __init__(
-        self,
-        *,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        state_space: spaces.Space[Any] | None = None,
-        cfgs: Sequence[PPOCfg],
-        generators: Sequence[torch.Generator],
-        seeds: Sequence[int],
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float32,
-        models: Mapping[str, nn.Module] | None = None,
-    ) -> None:
-        self.cfgs = tuple(cfgs)
-        self.cfg = _common(self.cfgs)
-        self.population = len(self.cfgs)
-        self.generators = list(generators)
-        self.seeds = tuple(seeds)
-        self.device, self.dtype = torch.device(device), dtype
+    kind: ClassVar[str] = "PPO"
+    per_member: ClassVar[tuple[str, ...]] = PER_MEMBER
+    model_names: ClassVar[tuple[str, ...]] = ("policy", "value")
+    cfg: PPOCfg
+    cfgs: tuple[PPOCfg, ...]
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.memory: RolloutMemory | None = None
         self.all_valid = True
-        self.updates = 0
-        self.networks = self._build(observation_space, action_space, state_space, models)
-        self.hyper = stack_settings(self.cfgs, dtype, self.device)
+        self.networks = self._build()
+        self.hyper = stack_settings(self.cfgs, self.dtype, self.device)
         self.optimizer = PopulationAdam(
             self.networks.parameters,
             self.population,
@@ -79,18 +56,14 @@ class PPOLearner:
         self.value_scaler: RunningStandardScaler | None = None
         if self.cfg.value_normalization:
             self.value_scaler = RunningStandardScaler(
-                self.population, (), dtype=dtype, device=self.device, clip=None
+                self.population, (), dtype=self.dtype, device=self.device, clip=None
             )
         self.noise: torch.Tensor | None = None
         self.pending: torch.Tensor | None = None
 
-    def _build(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        state_space: spaces.Space[Any] | None,
-        models: Mapping[str, nn.Module] | None,
-    ) -> ActorCritic:
+    def _build(self) -> ActorCritic:
+        models = self.own_models
+
         def place(space: spaces.Space[Any]) -> NetworkInput:
             return NetworkInput(
                 space,
@@ -101,23 +74,30 @@ class PPOLearner:
                 device=self.device,
             )
 
-        head = build_head(action_space, self.device)
-        policy_input = place(observation_space)
-        value_input = policy_input if state_space is None else place(state_space)
+        head = build_head(self.action_space, self.device)
+        policy_input = place(self.observation_space)
+        value_input = policy_input if self.state_space is None else place(self.state_space)
         both, model = (policy_input, value_input), self.cfg.model
         if models is not None:
-            return build_from_user(head, *both, model, models, self.device)
+            return build_from_user(head, *both, model, models[0], self.device)
         return build_stacked(head, *both, model, self.seeds, self.dtype, self.device)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """The policy and the value network."""
+        if self.own_models is not None and self.population == 1:
+            return dict(self.own_models[0])
+        return {"policy": self.networks.policy, "value": self.networks.value}
 
     def allocate(self, num_envs: int) -> None:
         """Get a memory for ``num_envs`` instances per member; keeps one that fits.
 
         Raises:
-            ValueError: A rollout has fewer samples than mini-batches.
+            ConfigError: A rollout has fewer samples than mini-batches.
         """
         if self.memory is not None and self.memory.num_envs == num_envs:
             return
-        check_rollout(self.cfg, num_envs)
+        self.check_scope(self.cfg, num_envs)
         fields = self._fields()
         size = self.cfg.rollouts, self.population, num_envs
         self.memory = RolloutMemory(fields, *size, self.device)
@@ -146,6 +126,9 @@ class PPOLearner:
         self,
         observations: Any,
         *,
+        states: Any = None,
+        timestep: int = 0,
+        timesteps: int = 0,
         deterministic: bool = False,
         generators: Sequence[torch.Generator] | None = None,
     ) -> torch.Tensor:
@@ -156,6 +139,9 @@ class PPOLearner:
 
         Args:
             observations: Tensors ``[P * N, ...]``.
+            states: Not used: the policy sees observations only.
+            timestep: Not used.
+            timesteps: Not used.
             deterministic: Whether to take the most probable actions.
             generators: Draw fresh noise from these and remember nothing: for evaluation.
 
@@ -246,49 +232,53 @@ class PPOLearner:
 
         Returns:
             Scalars of each member, by name.
-
-        Raises:
-            NonFiniteLoss: A loss or gradient is NaN or infinite.
         """
         scalars = update_members(self, timestep=timestep, timesteps=timesteps)
         assert self.memory is not None
         self.memory.clear()
         self.noise, self.all_valid = None, True
-        self.updates += 1
+        self.updates = [count + 1 for count in self.updates]
         return scalars
 
-    def reconfigure(self, member: int, cfg: PPOCfg) -> None:
-        """Give a member new settings, which may differ from the old in ``PER_MEMBER`` only."""
-        cfgs = list(self.cfgs)
-        changed_rate = cfg.learning_rate != cfgs[member].learning_rate
-        cfgs[member] = cfg
-        self.cfg = _common(cfgs)
-        self.cfgs = tuple(cfgs)
+    def settings_changed(self, member: int, before: PPOCfg) -> None:
+        """Lay the settings side by side again; a new learning rate counts from now on."""
         self.hyper = stack_settings(self.cfgs, self.dtype, self.device)
-        if changed_rate:
-            self.optimizer.learning_rate[member] = cfg.learning_rate
+        if self.cfgs[member].learning_rate != before.learning_rate:
+            self.optimizer.learning_rate[member] = self.cfgs[member].learning_rate
 
+    def member_state(self, member: int = 0) -> dict[str, Any]:
+        """Return a member's weights, optimiser, statistics, settings and unfinished rollout."""
+        return member_state(self, member)
 
-def _common(cfgs: Sequence[PPOCfg]) -> PPOCfg:
-    """Return the first member's settings, after a look at what the others differ in."""
-    first = cfgs[0]
-    same = {name: getattr(first, name) for name in PER_MEMBER}
-    for cfg in cfgs[1:]:
-        if evolve(cfg, **same) != first:
-            one, other = asdict(first), asdict(cfg)
-            names = [n for n in one if one[n] != other[n] and n not in PER_MEMBER]
-            raise ValueError(f"stacked members may not differ in {', '.join(names)}")
-    return first
+    def load_member_state(self, state: Mapping[str, Any], member: int = 0) -> None:
+        """Take over what :meth:`member_state` returned.
 
+        An unfinished rollout is taken over where its length and its number of instances are
+        those of the learner (or the learner has no memory yet); otherwise a new one starts.
 
-def check_rollout(cfg: PPOCfg, num_envs: int) -> None:
-    """Check that a rollout of ``num_envs`` instances can be cut into the mini-batches.
+        Raises:
+            CheckpointMismatch: It belongs to another architecture; every difference is listed.
+        """
+        load_member_state(self, state, member)
 
-    Raises:
-        ValueError: It has fewer samples than there are mini-batches.
-    """
-    if cfg.rollouts * num_envs < cfg.mini_batches:
-        raise ValueError(
-            f"a rollout of {cfg.rollouts} timesteps in {num_envs} instances can't be cut "
-            f"into {cfg.mini_batches} mini-batches: lower mini_batches or raise rollouts"
-        )
+    def phase(self) -> int:
+        """How many timesteps of the rollout were recorded."""
+        return 0 if self.memory is None else self.memory.position
+
+    @classmethod
+    def phase_of(cls, state: Mapping[str, Any]) -> int:
+        """How many timesteps of the rollout in a state were recorded."""
+        return 0 if state["rollout"] is None else int(state["rollout"]["memory"]["position"])
+
+    @classmethod
+    def check_scope(cls, cfg: PPOCfg, num_envs: int) -> None:
+        """Check that a rollout of ``num_envs`` instances can be cut into the mini-batches.
+
+        Raises:
+            ConfigError: It has fewer samples than there are mini-batches.
+        """
+        if cfg.rollouts * num_envs < cfg.mini_batches:
+            raise ConfigError(
+                f"a rollout of {cfg.rollouts} timesteps in {num_envs} instances can't be cut "
+                f"into {cfg.mini_batches} mini-batches: lower mini_batches or raise rollouts"
+            )

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from attrs import evolve
 
-from coterie import CheckpointMismatch
-
-from .cfg import PER_MEMBER
+from .._learning.differences import require_fit
 
 if TYPE_CHECKING:
     from .learner import PPOLearner
@@ -27,11 +25,11 @@ def member_state(learner: PPOLearner, member: int = 0) -> dict[str, Any]:
         "returns": learner.value_scaler,
     }
     return {
-        "settings": {name: getattr(learner.cfgs[member], name) for name in PER_MEMBER},
+        "settings": learner.settings_of(member),
         "networks": networks.state(member),
         "optimizer": learner.optimizer.state(member),
         "scalers": {n: None if s is None else s.state(member) for n, s in scalers.items()},
-        "updates": learner.updates,
+        "updates": learner.updates[member],
         "rollout": _rollout_state(learner, member),
     }
 
@@ -59,17 +57,7 @@ def load_member_state(learner: PPOLearner, state: Mapping[str, Any], member: int
     Raises:
         CheckpointMismatch: It belongs to another architecture; every difference is listed.
     """
-    wanted = member_state(learner, member)
-    found = differences(
-        {key: value for key, value in wanted.items() if key != "rollout"},
-        {key: value for key, value in state.items() if key != "rollout"},
-    )
-    if "rollout" not in state:
-        found.append("rollout is missing")
-    if found:
-        raise CheckpointMismatch(
-            "this state belongs to another PPO agent:\n" + "\n".join(f"  - {d}" for d in found)
-        )
+    require_fit(member_state(learner, member), state, "PPO", free=("rollout",))
     learner.reconfigure(member, evolve(learner.cfgs[member], **state["settings"]))
     networks = learner.networks
     networks.load(state["networks"], member)
@@ -81,7 +69,7 @@ def load_member_state(learner: PPOLearner, state: Mapping[str, Any], member: int
     ):
         if scaler is not None and state["scalers"][name] is not None:
             scaler.load(state["scalers"][name], member)
-    learner.updates = int(state["updates"])
+    learner.updates[member] = int(state["updates"])
     _load_rollout(learner, state["rollout"], member)
 
 
@@ -126,37 +114,3 @@ def _forget_rollout(learner: PPOLearner) -> None:
     learner.noise, learner.pending, learner.all_valid = None, None, True
     if learner.memory is not None:
         learner.memory.clear()
-
-
-def differences(wanted: Any, given: Any, path: str = "") -> list[str]:
-    """List how a state differs in structure, shapes and types from the one that is wanted."""
-    if isinstance(wanted, Mapping):
-        if not isinstance(given, Mapping):
-            return [f"{path} should be a table, is {_kind(given)}"]
-        found = [f"{_join(path, key)} is missing" for key in wanted if key not in given]
-        found += [f"{_join(path, key)} is not known" for key in given if key not in wanted]
-        for key in wanted:
-            if key in given:
-                found += differences(wanted[key], given[key], _join(path, key))
-        return found
-    if isinstance(wanted, torch.Tensor) or isinstance(given, torch.Tensor | Mapping):
-        return (
-            []
-            if _kind(wanted) == _kind(given)
-            else [f"{path} should be {_kind(wanted)}, is {_kind(given)}"]
-        )
-    if (wanted is None) != (given is None):
-        return [f"{path} should be {_kind(wanted)}, is {_kind(given)}"]
-    return []
-
-
-def _join(path: str, key: object) -> str:
-    return f"{path}.{key}" if path else str(key)
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"a tensor {list(value.shape)} of {value.dtype}"
-    if isinstance(value, Mapping):
-        return "a table"
-    return "none" if value is None else type(value).__name__

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 
 from .._optim.adam import clip_by_norm
 from .._optim.schedule import adapt_to_kl, linear_decay
-from .errors import NonFiniteLoss
 from .gradients import descend
 from .losses import Losses
 from .prepare import prepare, take_statistics
 from .rollout import Samples, mini_batches
 
 if TYPE_CHECKING:
+    from .._preprocessors.scaler import RunningStandardScaler, Statistics
     from .learner import PPOLearner
 
 _LOSSES = ("policy", "value", "entropy")
+_ADVICE = (
+    "Look for infinite or very large observations and rewards; a lower learning_rate, "
+    "observation_normalization, value_normalization or a smaller grad_norm_clip may help"
+)
 
 
 def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> list[dict[str, float]]:
@@ -31,15 +34,13 @@ def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> lis
 
     Returns:
         Scalars of each member, by name.
-
-    Raises:
-        NonFiniteLoss: A loss or gradient is NaN or infinite.
     """
     cfg, optimizer = learner.cfg, learner.optimizer
     assert learner.memory is not None
     if cfg.learning_rate_scheduler == "linear":
         first = torch.tensor([c.learning_rate for c in learner.cfgs], dtype=torch.float64)
         optimizer.learning_rate.copy_(linear_decay(first, timestep, timesteps))
+    kept = _statistics(learner)
     prepared = prepare(
         learner.memory,
         learner.networks,
@@ -52,6 +53,9 @@ def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> lis
     rate = optimizer.learning_rate.clone()
     steps = _epochs(learner, prepared.samples)
     take_statistics(prepared.raw_inputs, prepared.samples.weights)
+    if learner.alive is not None:
+        for scaler, before in kept:
+            scaler.revert(before, ~learner.alive)
     return _scalars(learner, steps, prepared.explained_variance, rate)
 
 
@@ -59,24 +63,32 @@ def _epochs(learner: PPOLearner, samples: Samples) -> list[tuple[Losses, torch.T
     """Do every optimiser step; return each one's losses and gradient norms."""
     cfg, hyper = learner.cfg, learner.hyper
     steps: list[tuple[Losses, torch.Tensor]] = []
-    active: torch.Tensor | None = None
+    near: torch.Tensor | None = None
     for _ in range(cfg.learning_epochs):
         before = len(steps)
         for batch in mini_batches(samples, cfg.mini_batches, learner.generators):
             losses, gradient = descend(learner, batch)
             norm = clip_by_norm(gradient, hyper.grad_norm_clip)
-            _require_finite(learner, losses, norm)
+            active = _guard(learner, losses, norm)
             steps.append((losses, norm))
             if hyper.kl_threshold is not None:
-                near = losses.kl <= hyper.kl_threshold
-                active = near if active is None else active & near
-                if not bool(active.any()):
-                    return steps
+                close = losses.kl <= hyper.kl_threshold
+                near = close if near is None else near & close
+                active = near if active is None else near & active
+            if active is not None and not bool(active.any()):
+                return steps
             learner.optimizer.step(gradient, active)
         if cfg.learning_rate_scheduler == "kl_adaptive":
             kl = torch.stack([losses.kl for losses, _ in steps[before:]]).mean(0)
             _adapt(learner, kl)
     return steps
+
+
+def _statistics(learner: PPOLearner) -> list[tuple[RunningStandardScaler, Statistics]]:
+    """Keep the running statistics: an update that fails must not spoil them."""
+    places = learner.networks.policy_input, learner.networks.value_input
+    scalers = {id(s): s for s in (*(p.scaler for p in places), learner.value_scaler) if s}
+    return [(scaler, scaler.statistics) for scaler in scalers.values()]
 
 
 def _adapt(learner: PPOLearner, kl: torch.Tensor) -> None:
@@ -86,26 +98,10 @@ def _adapt(learner: PPOLearner, kl: torch.Tensor) -> None:
     optimizer.learning_rate.copy_(rate)
 
 
-def _require_finite(learner: PPOLearner, losses: Losses, norm: torch.Tensor) -> None:
-    """Stop before weights are spoiled, and say which loss it was."""
-    total = losses.total.detach()
-    if math.isfinite(float((total + norm).sum())):
-        return
-    bad = ~torch.isfinite(total + norm)
-    members = tuple(int(member) for member in bad.nonzero().flatten())
-    if not members:
-        return
-    values = {f"loss/{name}": float(getattr(losses, name).detach()[members[0]]) for name in _LOSSES}
-    values["gradient_norm"] = float(norm[members[0]])
-    wrong = ", ".join(f"{k} is {v}" for k, v in values.items() if not math.isfinite(v))
-    raise NonFiniteLoss(
-        f"{wrong} in update {learner.updates + 1} (learning rate "
-        f"{float(learner.optimizer.learning_rate[members[0]]):g}); the weights are those from "
-        "before. Look for infinite or very large observations and rewards; a lower "
-        "learning_rate, observation_normalization, value_normalization or a smaller "
-        "grad_norm_clip may help",
-        members,
-    )
+def _guard(learner: PPOLearner, losses: Losses, norm: torch.Tensor) -> torch.Tensor | None:
+    """Freeze members before their weights are spoiled; return who goes on."""
+    parts = {f"loss/{name}": getattr(losses, name).detach() for name in _LOSSES}
+    return learner.guard(losses.total.detach() + norm, {**parts, "gradient_norm": norm}, _ADVICE)
 
 
 def _scalars(

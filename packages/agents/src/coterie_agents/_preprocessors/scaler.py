@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
+
+Statistics: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Counts, means and variances of all members."""
 
 
 class RunningStandardScaler:
@@ -89,6 +92,20 @@ class RunningStandardScaler:
         self.variance = torch.where(seen, merged / whole, self.variance)
         self.mean = self.mean + gap * new / whole
         self.count = self.count + added
+        self._refresh()
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts, means and variances; an update makes new tensors and leaves these."""
+        return self.count, self.mean, self.variance
+
+    def revert(self, statistics: Statistics, members: torch.Tensor) -> None:
+        """Give some members (bool ``[P]``) back what :attr:`statistics` said earlier."""
+        shaped = members.reshape(-1, *(1,) * (self.mean.dim() - 1))
+        count, mean, variance = statistics
+        self.count = torch.where(members, count, self.count)
+        self.mean = torch.where(shaped, mean, self.mean)
+        self.variance = torch.where(shaped, variance, self.variance)
         self._refresh()
 
     def state(self, member: int = 0) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What can go wrong while PPO learns."""
+"""What can go wrong while members learn."""
 
 from __future__ import annotations
 

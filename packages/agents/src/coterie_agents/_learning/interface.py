@@ -1,0 +1,254 @@
+"""The contract of an algorithm: members of one architecture that are learned as one."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from gymnasium import spaces
+from torch import nn
+
+from coterie import Transition
+
+from .errors import NonFiniteLoss
+from .settings import common_settings
+
+
+class Learner(abc.ABC):
+    """``P`` members with stacked networks, one optimiser and one memory; ``P`` may be 1.
+
+    Tensors that come in and go out have the leading dimension ``P * N``: the ``N`` instances of
+    the first member, then those of the second, and so on. What a member computes may not depend
+    on the others: sums run within a member, and each draws from a generator of its own, in
+    the order in which it would alone.
+
+    An algorithm calls this constructor first and then builds its networks. It copies what it
+    remembers of the tensors that it is given.
+
+    Args:
+        observation_space: Space of one instance's observation.
+        action_space: Space of one instance's action.
+        state_space: Space of one instance's privileged observation, or ``None``.
+        cfgs: Settings of each member; they may differ in :attr:`per_member` only.
+        generators: Random generator of each member, on the device.
+        seeds: Seeds that the members' initial weights are drawn from.
+        device: Where everything lives.
+        dtype: Type of weights and losses.
+        models: Each member's own modules by name; ``None``: built-in ones.
+
+    Raises:
+        ConfigError: A space or a module can't be used.
+        ValueError: Settings differ that may not.
+
+    Attributes:
+        cfg: The first member's settings, for what all have in common.
+        cfgs: Settings of each member.
+        generators: Random generator of each member.
+        updates: Updates that each member has made.
+        alive: bool ``[P]``: members that still learn; ``None``: all.
+    """
+
+    kind: ClassVar[str]
+    """Name of the algorithm, for messages."""
+
+    per_member: ClassVar[tuple[str, ...]] = ()
+    """Settings that may differ between members, and change while they live."""
+
+    model_names: ClassVar[tuple[str, ...]] = ()
+    """Names of the modules that a user may bring."""
+
+    def __init__(
+        self,
+        *,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        state_space: spaces.Space[Any] | None = None,
+        cfgs: Sequence[Any],
+        generators: Sequence[torch.Generator],
+        seeds: Sequence[int],
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        models: Sequence[Mapping[str, nn.Module]] | None = None,
+    ) -> None:
+        self.observation_space, self.action_space = observation_space, action_space
+        self.state_space = state_space
+        self.cfgs = tuple(cfgs)
+        self.cfg = common_settings(self.cfgs, self.per_member)
+        self.generators = list(generators)
+        self.seeds = tuple(seeds)
+        self.device, self.dtype = torch.device(device), dtype
+        self.own_models = None if models is None else tuple(models)
+        self.updates = [0] * len(self.cfgs)
+        self.alive: torch.Tensor | None = None
+        self._failures: dict[int, NonFiniteLoss] = {}
+
+    @property
+    def population(self) -> int:
+        """Number of members, P."""
+        return len(self.cfgs)
+
+    @classmethod
+    def check_scope(cls, cfg: Any, num_envs: int) -> None:
+        """Check that members with these settings can learn from ``num_envs`` instances.
+
+        Raises:
+            ConfigError: They can't.
+        """
+
+    @property
+    @abc.abstractmethod
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The networks by name, with a leading population axis or, of one member, the user's."""
+
+    @abc.abstractmethod
+    def allocate(self, num_envs: int) -> None:
+        """Get a memory for ``num_envs`` instances per member; keeps one that fits.
+
+        Raises:
+            ConfigError: The members can't learn from so many.
+        """
+
+    @abc.abstractmethod
+    def act(
+        self,
+        observations: Any,
+        *,
+        states: Any = None,
+        timestep: int = 0,
+        timesteps: int = 0,
+        deterministic: bool = False,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> torch.Tensor:
+        """Choose actions.
+
+        Args:
+            observations: Tensors ``[P * N, ...]``.
+            states: Privileged observations, or ``None``.
+            timestep: Timestep from 0.
+            timesteps: Number of timesteps in all.
+            deterministic: Whether to take the best actions: nothing is drawn.
+            generators: Draw from these and remember nothing: for evaluation.
+
+        Returns:
+            Actions of the space, ``[P * N, ...]``.
+        """
+
+    @abc.abstractmethod
+    def record(self, transition: Transition) -> None:
+        """Remember one timestep, with tensors ``[P * N, ...]``."""
+
+    @property
+    @abc.abstractmethod
+    def ready_to_learn(self) -> bool:
+        """Whether there is enough to learn from, after a timestep was recorded."""
+
+    @abc.abstractmethod
+    def update(self, *, timestep: int, timesteps: int) -> list[dict[str, float]]:
+        """Learn.
+
+        A member with a loss that is not finite is frozen (see :meth:`guard`): the others go on,
+        bit for bit as if it had stayed well.
+
+        Args:
+            timestep: Timestep from 0.
+            timesteps: Number of timesteps in all.
+
+        Returns:
+            Scalars of each member, by name.
+        """
+
+    @abc.abstractmethod
+    def cut(self) -> None:
+        """Treat the last recorded timestep as truncated: its episodes will not go on."""
+
+    @abc.abstractmethod
+    def member_state(self, member: int = 0) -> dict[str, Any]:
+        """Return everything that training changes in a member but its generator, as copies.
+
+        Tensors have no population axis: it is the state that the member would have alone.
+        """
+
+    @abc.abstractmethod
+    def load_member_state(self, state: Mapping[str, Any], member: int = 0) -> None:
+        """Take over what :meth:`member_state` returned; nothing is changed if it does not fit.
+
+        Raises:
+            CheckpointMismatch: It belongs to another architecture; every difference is listed.
+        """
+
+    def phase(self) -> Hashable:
+        """Where in its rhythm the learner stands: members are stacked only in the same phase.
+
+        For example how much of a memory is filled.
+        """
+        return None
+
+    @classmethod
+    def phase_of(cls, state: Mapping[str, Any]) -> Hashable:
+        """Tell the phase from what :meth:`member_state` returned."""
+        return None
+
+    def train(self, enabled: bool) -> None:
+        """Switch the networks between training and evaluation."""
+        for module in self.modules.values():
+            module.train(enabled)
+
+    def reconfigure(self, member: int, cfg: Any) -> None:
+        """Give a member new settings, which may differ from the old in :attr:`per_member` only.
+
+        Raises:
+            ValueError: They differ in something else.
+        """
+        cfgs = list(self.cfgs)
+        before, cfgs[member] = cfgs[member], cfg
+        self.cfg = common_settings(cfgs, self.per_member)
+        self.cfgs = tuple(cfgs)
+        self.settings_changed(member, before)
+
+    def settings_changed(self, member: int, before: Any) -> None:
+        """Take note that ``cfgs[member]`` is new; ``before`` is what it was."""
+
+    def settings_of(self, member: int) -> dict[str, Any]:
+        """Return a member's settings that can change, for its state."""
+        return {name: getattr(self.cfgs[member], name) for name in self.per_member}
+
+    def guard(
+        self, total: torch.Tensor, parts: Mapping[str, torch.Tensor], advice: str = ""
+    ) -> torch.Tensor | None:
+        """Freeze members whose losses are not finite, before their weights are spoiled.
+
+        Args:
+            total: ``[P]``: not finite where anything of a member is not.
+            parts: What ``total`` consists of, by name, ``[P]`` each.
+            advice: What may help, for the message.
+
+        Returns:
+            bool ``[P]``: members that may make the next step; ``None``: all.
+        """
+        if self.alive is not None:
+            total = torch.where(self.alive, total, 0.0)
+        if math.isfinite(float(total.sum())):
+            return self.alive
+        bad = ~torch.isfinite(total)
+        for member in bad.nonzero().flatten().tolist():
+            numbers = {name: float(part[member]) for name, part in parts.items()}
+            wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
+            self._failures[member] = NonFiniteLoss(
+                f"{wrong or 'the loss is not finite'} in update {self.updates[member] + 1}; the "
+                f"weights are those from before. {advice}".strip(),
+                (member,),
+            )
+        self.alive = ~bad if self.alive is None else self.alive & ~bad
+        return self.alive
+
+    def take_failures(self) -> dict[int, NonFiniteLoss]:
+        """Hand over what froze members since the last call, by position."""
+        failures, self._failures = self._failures, {}
+        return failures
+
+    def revive(self) -> None:
+        """Let frozen members learn again."""
+        self.alive = None
