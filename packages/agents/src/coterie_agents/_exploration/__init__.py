@@ -1,0 +1,1 @@
+"""Random numbers in blocks, and what they do to actions."""

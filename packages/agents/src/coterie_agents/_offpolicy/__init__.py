@@ -1,0 +1,1 @@
+"""What off-policy learners have in common."""

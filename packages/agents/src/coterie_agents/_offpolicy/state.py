@@ -1,0 +1,126 @@
+"""Everything that training changes in one member of an off-policy learner."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from attrs import evolve
+
+from coterie import CheckpointMismatch
+
+from .._learning.differences import require_fit
+
+if TYPE_CHECKING:
+    from .._exploration.draws import Draws
+    from .learner import OffPolicyLearner
+
+FREE = ("memory", "draws")
+
+
+def member_state(
+    learner: OffPolicyLearner, member: int = 0, *, rows: bool = True
+) -> dict[str, Any]:
+    """Return a member's state: tensors without the population axis, and plain values.
+
+    Args:
+        learner: The members.
+        member: Which one.
+        rows: Whether to add the content of the memory, if it belongs to the state.
+    """
+    places = {"observations": learner.observations.scaler, "states": None}
+    if learner.critic_states is not learner.observations:
+        places["states"] = learner.critic_states.scaler
+    memory, draws = learner.memory, _draws(learner)
+    kept = memory is not None and learner.cfg.checkpoint_memory
+    content: dict[str, Any] | None = None
+    if memory is not None and kept:
+        content = memory.state(member) if rows else {"writes": memory.writes}
+    return {
+        "settings": learner.settings_of(member),
+        **learner.own_state(member),
+        "scalers": {n: None if s is None else s.state(member) for n, s in places.items()},
+        "updates": learner.updates[member],
+        "steps": learner.steps,
+        "draws": {name: part.state(member) for name, part in draws.items()},
+        "memory": content,
+    }
+
+
+def _draws(learner: OffPolicyLearner) -> dict[str, Draws]:
+    found = {"batches": learner.batches, **learner.own_draws()}
+    if learner.noise is not None and learner.warm_up is not None:
+        found |= {"noise": learner.noise, "warm_up": learner.warm_up}
+    return found
+
+
+def load_member_state(learner: OffPolicyLearner, state: Mapping[str, Any], member: int = 0) -> None:
+    """Take over what :func:`member_state` returned; nothing is changed if it does not fit.
+
+    Raises:
+        CheckpointMismatch: It belongs to another architecture; every difference is listed.
+    """
+    require_fit(member_state(learner, member, rows=False), state, learner.kind, FREE)
+    content = state["memory"]
+    if content is not None:
+        if learner.memory is None:
+            learner.allocate(int(content["num_envs"]))
+        _check_memory(learner, content)
+    learner.reconfigure(member, evolve(learner.cfgs[member], **state["settings"]))
+    learner.load_own_state(state, member)
+    learner.updates[member] = int(state["updates"])
+    learner.steps = int(state["steps"])
+    learner.pending = None
+    _load_scalers(learner, state["scalers"], member)
+    _load_memory(learner, content, member)
+    _load_draws(learner, state["draws"], member)
+
+
+def _load_scalers(learner: OffPolicyLearner, state: Mapping[str, Any], member: int) -> None:
+    for name, place in (("observations", learner.observations), ("states", learner.critic_states)):
+        if place.scaler is not None and state[name] is not None:
+            place.scaler.load(state[name], member)
+
+
+def _check_memory(learner: OffPolicyLearner, content: Mapping[str, Any]) -> None:
+    memory = learner.memory
+    if memory is None or int(content["num_envs"]) != memory.num_envs:
+        return
+    try:
+        memory.check(content)
+    except CheckpointMismatch as error:
+        raise CheckpointMismatch(
+            f"this state belongs to another {learner.kind} agent: {error}"
+        ) from None
+
+
+def _load_memory(learner: OffPolicyLearner, content: Mapping[str, Any] | None, member: int) -> None:
+    memory = learner.memory
+    if memory is None:
+        return
+    if content is None or int(content["num_envs"]) != memory.num_envs:
+        memory.clear()
+    else:
+        memory.load(content, member)
+
+
+def _load_draws(learner: OffPolicyLearner, state: Mapping[str, Any], member: int) -> None:
+    for name, part in _draws(learner).items():
+        left = state.get(name, {"left": None})["left"]
+        fits = left is not None and tuple(left.shape[1:]) == part.shape
+        part.load({"left": left if fits else None}, member)
+
+
+def phase_of(state: Mapping[str, Any]) -> Hashable:
+    """Tell from a state where in its rhythm a member stands.
+
+    Members in one phase have recorded and remember as many timesteps, and have drawn as many
+    random numbers.
+    """
+    content = state["memory"]
+    left = {
+        name: 0 if part["left"] is None else len(part["left"])
+        for name, part in state["draws"].items()
+    }
+    writes = None if content is None else content["writes"]
+    return (state["steps"], writes, tuple(sorted(left.items())))
