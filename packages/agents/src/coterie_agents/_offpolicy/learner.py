@@ -398,10 +398,10 @@ class OffPolicyLearner(Learner):
 
 
 def _means(steps: Sequence[Mapping[str, torch.Tensor]]) -> list[dict[str, float]]:
-    """Average scalars ``[P]`` over optimiser steps; one transfer to the host for all of them."""
-    names = list(steps[0])
+    """Average scalars ``[P]`` over the optimiser steps that have them; one transfer for all."""
+    names = list(dict.fromkeys(name for step in steps for name in step))
     columns = [
-        torch.stack([step[name].detach().to(torch.float64) for step in steps]).mean(0)
+        torch.stack([s[name].detach().to(torch.float64) for s in steps if name in s]).mean(0)
         for name in names
     ]
     rows = torch.stack(columns, dim=1).tolist()
