@@ -6,6 +6,7 @@ Sessions install with ``constraints.txt`` and run with the Python that runs nox.
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -147,6 +148,17 @@ def plugin(session: nox.Session) -> None:
             "coterie", "train", *what, f"--trainer={trainer}", f"--run-dir={runs / trainer}"
         )
     session.run("coterie", "plugins")
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Inject faults into workers by the thousand: nox -s faults -- COUNT [SEED] [for pytest]."""
+    install_workspace(session, *group("test"))
+    defaults = ("2000", str(random.randrange(10**6)))
+    count, seed, *more = [*session.posargs, *defaults[len(session.posargs) :]]
+    session.log(f"{count} faults of seed {seed}")
+    env = {"COTERIE_FAULTS": count, "COTERIE_FAULTS_SEED": seed, "OMP_NUM_THREADS": "1"}
+    session.run("pytest", "-q", "tests/faults", *more, env=env)
 
 
 @nox.session

@@ -9,20 +9,24 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import pickle
 import signal
 import sys
+import tempfile
 import threading
 import time
 import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
+import fault_plan as plan
 import torch
+from fault_survey import descriptors, new_in_shm, processes
 
 from coterie import CoterieError, Trainer, WorkerError
 from coterie.testing import CountingEnv, SumAgent
 from coterie_backends_mp import ParallelTrainer, WorkerServer
-
-STEPS = 8
 
 
 class TwoArgumentsError(Exception):
@@ -119,23 +123,8 @@ class FaultyAgent(SumAgent):
         if not self.here or fault is None or fault["phase"] != phase:
             return
         if timestep is None or timestep == fault["step"]:
+            Path(fault["stamp"]).write_text(str(time.monotonic()))
             ACTIONS[fault["action"]]()
-
-
-def survivors(session: int) -> list[int]:
-    """Living processes of a session, apart from this one and the server of workers."""
-    found = []
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
-        try:
-            with open(f"/proc/{name}/stat") as file:
-                fields = file.read().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(name))
-    return found
 
 
 def population(fault: dict[str, Any] | None, count: int) -> tuple[Any, list[SumAgent]]:
@@ -152,67 +141,104 @@ def population(fault: dict[str, Any] | None, count: int) -> tuple[Any, list[SumA
     return env, agents
 
 
-def train(trainer: Trainer) -> dict[str, Any]:
-    """Train; tell what the user sees."""
+def run(trainer: Trainer, mode: str) -> dict[str, Any]:
+    """Train or evaluate; tell what the user sees."""
     start = time.monotonic()
     try:
-        summary = trainer.train()
+        summary = trainer.train() if mode == "train" else trainer.eval()
     except CoterieError as error:
+        raised = time.monotonic()
         seen: dict[str, Any] = {"error": type(error).__name__, "text": str(error)}
         seen["notes"] = getattr(error, "__notes__", [])
         seen["cause"] = type(error.__cause__).__name__ if error.__cause__ else None
         if isinstance(error, WorkerError):
             seen |= {name: getattr(error, name) for name in WorkerError.FIELDS}
+            seen["travels"] = str(pickle.loads(pickle.dumps(error))) == str(error)
     else:
+        raised = time.monotonic()
         seen = {"error": None, "status": [member.status for member in summary.members]}
         seen["failures"] = [member.failure for member in summary.members]
-    return {**seen, "seconds": time.monotonic() - start}
+    return {**seen, "seconds": raised - start, "raised": raised}
 
 
-def digest(agents: list[SumAgent]) -> list[list[float]]:
-    """What each agent learned."""
-    return [agent.sum.tolist() for agent in agents]
-
-
-def suffer(fault: dict[str, Any], healthy: dict[int, Any], server: int) -> dict[str, Any]:
-    """Let a population meet a fault; tell what was seen and what was left."""
-    fds, shm = len(os.listdir("/proc/self/fd")), sorted(os.listdir("/dev/shm"))
-    env, agents = population(fault, fault["members"])
-    cfg = {
-        "timesteps": STEPS,
-        "metrics_interval": 4,
+def settings(fault: dict[str, Any]) -> dict[str, Any]:
+    """Configuration of the trainer."""
+    return {
+        "timesteps": plan.STEPS,
+        "metrics_interval": plan.METRICS_INTERVAL,
         "headless": True,
         "disable_progressbar": True,
         "threads": 1,
         "processes": fault["processes"],
+        "start_method": fault["start_method"],
         "on_member_failure": fault["policy"],
         "phase_timeout": fault["timeout"],
-        "start_timeout": fault["timeout"] if fault["phase"] == "load" else 60.0,
+        "start_timeout": fault["timeout"] if fault["phase"] == "load" else plan.PATIENT,
     }
-    trainer = ParallelTrainer(env=env, agents=agents, cfg=cfg)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        seen = train(trainer)
-    early = [pid for pid in survivors(os.getsid(0)) if pid not in (os.getpid(), server)]
-    if seen["error"] is None:
-        seen["same"] = [
-            learned == before
-            for learned, before in zip(digest(agents), healthy[fault["members"]], strict=True)
-        ]
-    trainer.close()
-    seen["left_at_raise"] = early if seen["error"] else []
-    seen["left"] = [pid for pid in survivors(os.getsid(0)) if pid not in (os.getpid(), server)]
-    seen["fds"] = len(os.listdir("/proc/self/fd")) - fds
-    seen["shm"] = [name for name in sorted(os.listdir("/dev/shm")) if name not in shm]
+
+
+def suffer(fault: dict[str, Any], healthy: dict[Any, Any], server: int) -> dict[str, Any]:
+    """Let a population meet a fault; tell what was seen and what was left."""
+    session, ours = os.getsid(0), (os.getpid(), server)
+    fds, shm = [descriptors(pid) for pid in ours], os.listdir("/dev/shm")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fault["stamp"] = str(folder / "stamp")
+        env, agents = population(fault, fault["members"])
+        where = folder / "run" if fault["saves"] else None
+        trainer = ParallelTrainer(env=env, agents=agents, cfg=settings(fault), run_dir=where)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            seen = run(trainer, fault["mode"])
+            seen["left_at_raise"] = processes(session, ours) if seen["error"] else []
+            seen["delay"] = seen["raised"] - injected_at(folder / "stamp")
+            seen["saved"] = saved(folder / "run" / "agents")
+            known = zip(digest(agents), healthy[fault["mode"], fault["members"]], strict=True)
+            seen["same"] = [learned == before for learned, before in known]
+            if fault["again"]:
+                seen["again"] = recover(trainer, agents)
+        trainer.close()
+    del trainer
+    seen["left"] = processes(session, ours)
+    seen["fds"] = [descriptors(pid) - before for pid, before in zip(ours, fds, strict=True)]
+    seen["shm"] = new_in_shm(shm)
     return seen
 
 
-def learn_healthy(count: int) -> list[list[float]]:
+def injected_at(stamp: Path) -> float:
+    """When the fault happened; infinite if it did not, so that the delay makes no sense."""
+    return float(stamp.read_text()) if stamp.exists() else float("inf")
+
+
+def saved(folder: Path) -> list[str]:
+    """Members whose file can be read, and everything else that lies there."""
+    found = []
+    for path in sorted(folder.glob("*")):
+        _, agents = population(None, 1)
+        agents[0].load(path)
+        found.append(path.stem)
+    return found
+
+
+def recover(trainer: Trainer, agents: Sequence[Any]) -> list[str] | str:
+    """Train again with the same trainer, without the fault."""
+    for agent in agents:
+        agent.fault = None
+    seen = run(trainer, "train")
+    return seen["error"] or seen["status"]
+
+
+def digest(agents: Sequence[SumAgent]) -> list[list[float]]:
+    """What each agent learned."""
+    return [agent.sum.tolist() for agent in agents]
+
+
+def learn_healthy(mode: str, count: int) -> list[list[float]]:
     """What a population without a fault learns."""
     env, agents = population(None, count)
-    cfg = {"timesteps": STEPS, "headless": True, "disable_progressbar": True, "threads": 1}
+    cfg = {"timesteps": plan.STEPS, "headless": True, "disable_progressbar": True, "threads": 1}
     with ParallelTrainer(env=env, agents=agents, cfg=cfg) as trainer:
-        trainer.train()
+        run(trainer, mode)
     return digest(agents)
 
 
@@ -220,7 +246,11 @@ def main() -> None:
     """Serve faults until the input ends."""
     torch.set_num_threads(1)
     with WorkerServer() as server:
-        healthy = {count: learn_healthy(count) for count in (2, 3)}
+        healthy = {
+            (mode, count): learn_healthy(mode, count)
+            for mode in ("train", "eval")
+            for count in (2, 3)
+        }
         print(json.dumps({"ready": True}), flush=True)
         for line in sys.stdin:
             print(json.dumps(suffer(json.loads(line), healthy, server.pid)), flush=True)

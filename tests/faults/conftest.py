@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
+import statistics
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,41 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 90.0
+COUNT = int(os.environ.get("COTERIE_FAULTS", "200"))
+SEED = int(os.environ.get("COTERIE_FAULTS_SEED", "0"))
+
+sys.path.append(str(HERE))  # for the neighbours, which scripts import too
+
+import fault_plan  # noqa: E402
+import fault_survey  # noqa: E402
+
+_delays: defaultdict[str, list[float]] = defaultdict(list)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give tests their faults, and the plan that these come from."""
+    if "fault" in metafunc.fixturenames:
+        faults = fault_plan.plan(COUNT, SEED)
+        metafunc.parametrize("fault", faults, ids=fault_plan.label)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was injected, and how long it took until the user knew."""
+    if not _delays:
+        return
+    count = sum(map(len, _delays.values()))
+    terminalreporter.write_line(
+        f"faults: {count} injected (COTERIE_FAULTS={COUNT} COTERIE_FAULTS_SEED={SEED}); "
+        "seconds from the fault to the exception:"
+    )
+    for kind, delays in sorted(_delays.items()):
+        known = sorted(delays)
+        late = known[min(len(known) - 1, int(0.99 * len(known)))]
+        terminalreporter.write_line(
+            f"  {kind}: {len(known)}, median {statistics.median(known):.3f}, "
+            f"99 % {late:.3f}, longest {known[-1]:.3f}"
+        )
 
 
 class Arena:
@@ -34,15 +69,22 @@ class Arena:
         self._process.stdin.flush()
         return self._answer()
 
+    def note(self, kind: str, delay: float) -> None:
+        """Keep how long it took until the user knew, for the summary."""
+        _delays[kind].append(delay)
+
     def close(self) -> None:
-        """End it."""
-        if self._process is not None:
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            self._process.stdin.close()
-            self._process.stdout.close()
-            self._process.wait(ANSWER_SECONDS)
-            self._process = None
+        """End it; nothing of its session may be left."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        code, session = self._process.wait(ANSWER_SECONDS), self._process.pid
+        self._process = None
+        assert code == 0
+        assert fault_survey.processes(session) == []
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
@@ -61,7 +103,7 @@ class Arena:
         ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_SECONDS)
         line = self._process.stdout.readline() if ready else ""
         if not line:
-            os.kill(self._process.pid, signal.SIGKILL)
+            fault_survey.kill_all(self._process.pid)
             self._process.wait()
             self._process = None
             pytest.fail("the trainer hung" if not ready else "the trainer's process died")

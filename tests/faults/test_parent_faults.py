@@ -10,62 +10,70 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import fault_survey
 import psutil
 import pytest
+from fault_survey import Patience
 
 VICTIM = Path(__file__).with_name("victim.py")
 START_SECONDS = 90.0
-GONE_SECONDS = 10.0
-INTERRUPTED = (-signal.SIGINT, 1, 130, 143)  # Python itself leaves with 1 for a subclass
+END_SECONDS = 90.0
+GONE_SECONDS = 5.0
+INTERRUPTED = (-signal.SIGINT, 130)  # by Python itself; by a run
+
+pytestmark = pytest.mark.timeout(600)  # limits of time are the script's, see Patience
 
 
 class Script:
     """The script, in a session of its own."""
 
     def __init__(self, folder: Path, scenario: str) -> None:
-        self._flag = folder / "running"
-        self.process = subprocess.Popen(
-            [sys.executable, str(VICTIM), scenario, str(self._flag)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        self._flag, self.output, self.errors = (folder / n for n in ("running", "out", "err"))
+        with self.output.open("w") as output, self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, str(VICTIM), scenario, str(self._flag)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,
+            )
 
     def wait_running(self, workers: int) -> None:
         """Wait until the scenario is reached, with so many processes beside the script."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+        patience = Patience(START_SECONDS)
+        while patience.left:
             if self._flag.exists() and len(self.members()) >= workers + 1:
                 return
-            assert self.process.poll() is None, self.process.communicate()
-            time.sleep(0.01)
+            assert self.process.poll() is None, self.finish()
+            patience.nap()
         pytest.fail("the script did not get there")
 
     def members(self) -> list[int]:
         """Living processes of the session."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                same = os.getsid(process.pid) == self.process.pid
-                if same and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process.pid)
-            except (psutil.Error, ProcessLookupError):
-                continue
-        return found
+        return fault_survey.living(self.process.pid)
+
+    def signal(self, name: str) -> None:
+        """Send a signal to the script alone."""
+        os.kill(self.process.pid, signal.Signals[name])
+
+    def signal_group(self, name: str) -> None:
+        """Send a signal to its process group, as a terminal does."""
+        os.killpg(self.process.pid, signal.Signals[name])
 
     def finish(self) -> tuple[int, str, str]:
         """Wait for the end of all processes; return exit code, output and errors."""
-        out, err = self.process.communicate(timeout=START_SECONDS)
-        deadline = time.monotonic() + GONE_SECONDS
-        while self.members() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        patience = Patience(END_SECONDS)
+        while self.process.poll() is None and patience.left:
+            patience.nap()
+        ended, patience = self.process.poll(), Patience(GONE_SECONDS)
+        while self.members() and patience.left:
+            patience.nap()
         left = self.members()
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
-        assert left == []
-        return self.process.returncode, out, err
+        fault_survey.kill_all(self.process.pid)
+        out, err = self.output.read_text(), self.errors.read_text()
+        assert ended is not None, f"it did not end: {err}"
+        assert left == [], err
+        return ended, out, err
 
 
 @pytest.fixture
@@ -90,7 +98,7 @@ def test_the_script_is_killed(script: Callable[[str], Script], scenario: str, wo
     shm = sorted(os.listdir("/dev/shm"))
     victim = script(scenario)
     victim.wait_running(workers)
-    os.kill(victim.process.pid, signal.SIGKILL)
+    victim.signal("SIGKILL")
     code, _, _ = victim.finish()
     assert code == -signal.SIGKILL
     assert set(os.listdir("/dev/shm")) <= set(shm)
@@ -111,7 +119,7 @@ def test_the_server_is_killed(script: Callable[[str], Script]) -> None:
 def test_one_signal_to_all(script: Callable[[str], Script], name: str, expected: int) -> None:
     victim = script("waiting")
     victim.wait_running(3)
-    os.killpg(victim.process.pid, signal.Signals[name])
+    victim.signal_group(name)
     code, _, err = victim.finish()
     assert code == expected
     assert f"interrupted by {name} after step" in err
@@ -121,10 +129,10 @@ def test_one_signal_to_all(script: Callable[[str], Script], name: str, expected:
 def test_a_second_signal_does_not_wait(script: Callable[[str], Script]) -> None:
     victim = script("asleep")
     victim.wait_running(3)
-    os.kill(victim.process.pid, signal.SIGINT)
+    victim.signal("SIGINT")
     time.sleep(0.2)
     assert victim.process.poll() is None
-    os.kill(victim.process.pid, signal.SIGINT)
+    victim.signal("SIGINT")
     code, _, err = victim.finish()
     assert code in INTERRUPTED
     assert "KeyboardInterrupt" in err
@@ -134,7 +142,7 @@ def test_a_signal_while_starting(script: Callable[[str], Script]) -> None:
     victim = script("starting")
     victim.wait_running(1)
     time.sleep(0.1)
-    os.killpg(victim.process.pid, signal.SIGINT)
+    victim.signal_group("SIGINT")
     code, _, err = victim.finish()
     assert code in INTERRUPTED
     assert err.count("Traceback (most recent call last)") <= 2
@@ -155,5 +163,5 @@ def test_the_survey_finds_survivors(script: Callable[[str], Script]) -> None:
     victim = script("waiting")
     victim.wait_running(3)
     assert len(victim.members()) == 4
-    os.kill(victim.process.pid, signal.SIGKILL)
+    victim.signal("SIGKILL")
     victim.finish()

@@ -1,0 +1,83 @@
+"""Looks for what a fault left behind: processes, descriptors, names in ``/dev/shm``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Collection
+
+SHM_SECONDS = 5.0
+
+
+def processes(session: int, known: Collection[int] = ()) -> list[str]:
+    """Processes of a session, as "PID STATE", but for those that are known.
+
+    Dead ones that nobody took note of (state Z) are among them.
+    """
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and int(name) not in known:
+            found.append(f"{name} {fields[0]}")
+    return found
+
+
+def living(session: int) -> list[int]:
+    """Process ids of those that live."""
+    found = (process.split() for process in processes(session))
+    return [int(pid) for pid, state in found if state not in "ZX"]
+
+
+def kill_all(session: int) -> None:
+    """Kill all processes of a session."""
+    for pid in living(session):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def descriptors(pid: int) -> int:
+    """Number of open descriptors of a process."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def new_in_shm(before: Collection[str]) -> list[str]:
+    """What came to ``/dev/shm`` and stays; other programs come and go there."""
+    patience = Patience(SHM_SECONDS)
+    while True:
+        found = sorted(set(os.listdir("/dev/shm")) - set(before))
+        if not found or not patience.left:
+            return found
+        patience.nap()
+
+
+class Patience:
+    """A time limit that does not count time in which this process was not let run.
+
+    On a machine under load everything is late, the process that waits too: it counts its own
+    naps, not the clock's seconds.
+
+    Args:
+        seconds: The limit, on an idle machine.
+    """
+
+    NAP = 0.01
+
+    def __init__(self, seconds: float) -> None:
+        self._naps = int(seconds / self.NAP)
+
+    @property
+    def left(self) -> bool:
+        """Whether there is time left."""
+        return self._naps > 0
+
+    def nap(self) -> None:
+        """Wait for a moment."""
+        self._naps -= 1
+        time.sleep(self.NAP)
