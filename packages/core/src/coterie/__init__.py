@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._agents.cfg import AgentCfg
     from ._agents.interface import Agent
+    from ._agents.stacking import Stack, Stackable, StackKey
     from ._agents.transition import Transition
     from ._config.structure import structure
     from ._envs.interface import EnvAdapter, Interface, VectorEnv
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_agents.cfg": ("AgentCfg",),
     "_agents.interface": ("Agent",),
+    "_agents.stacking": ("Stack", "StackKey", "Stackable"),
     "_agents.transition": ("Transition",),
     "_config.structure": ("structure",),
     "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),
@@ -172,6 +174,9 @@ __all__ = [
     "RunInfo",
     "SequentialTrainer",
     "SharedMemoryError",
+    "Stack",
+    "StackKey",
+    "Stackable",
     "State",
     "StepTrainer",
     "Summary",

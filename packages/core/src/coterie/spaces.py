@@ -5,6 +5,7 @@ from __future__ import annotations
 from ._spaces import (
     Leaf,
     build_tree,
+    check_contained,
     describe_mismatch,
     flat_size,
     flatten,
@@ -17,6 +18,7 @@ from ._trees import tree_cat, tree_leaves, tree_map, tree_rows, tree_where
 __all__ = [
     "Leaf",
     "build_tree",
+    "check_contained",
     "describe_mismatch",
     "flat_size",
     "flatten",
