@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import attrs
@@ -10,11 +10,12 @@ import torch
 from gymnasium import spaces
 from torch import nn
 
-from coterie import Agent, ConfigError, Transition, derive_seed, structure
+from coterie import Agent, ConfigError, Stack, StackKey, Transition, derive_seed, structure
 
 from .._models.user import check_models, may_draw_globally
 from .errors import NonFiniteLoss
 from .interface import Learner
+from .stack import LearnerStack, stack_key
 
 
 class LearnerAgent(Agent):
@@ -180,7 +181,7 @@ class LearnerAgent(Agent):
         """
         super().enable_training_mode(enabled)
         self._learner.train(enabled)
-        self._evaluation = None if enabled else (evaluation_generator(self.seed, self.device),)
+        self._evaluation = None if enabled else (self.evaluation_generator(),)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training changes, as copies: tensors and plain values.
@@ -212,29 +213,36 @@ class LearnerAgent(Agent):
         Raises:
             ConfigError: A field is unknown, wrong, or can't change any more.
         """
-        cfg = changed_settings(self, self.cfg, settings)
+        cfg = self.changed_settings(self.cfg, settings)
         self._learner.reconfigure(0, cfg)
         self.cfg = cfg
 
+    def changed_settings(self, cfg: Any, settings: Mapping[str, Any]) -> Any:
+        """Apply new settings to ``cfg`` without taking them over.
 
-def changed_settings(agent: LearnerAgent, cfg: Any, settings: Mapping[str, Any]) -> Any:
-    """Apply new settings to those that an agent has.
+        Raises:
+            ConfigError: A field is unknown, wrong, or can't change any more.
+        """
+        allowed = self.learner_class.per_member
+        known = {field.name: getattr(cfg, field.name) for field in attrs.fields(self.config_class)}
+        source = f"new settings of {self.kind!r}"
+        changed = structure(self.config_class, {**known, **settings}, source=source)
+        fixed = [name for name in settings if name not in allowed]
+        if fixed:
+            raise ConfigError(
+                f"{', '.join(fixed)} can't change while the agent lives; {', '.join(allowed)} can"
+            )
+        return changed
 
-    Raises:
-        ConfigError: A field is unknown, wrong, or can't change any more.
-    """
-    allowed = agent.learner_class.per_member
-    known = {field.name: getattr(cfg, field.name) for field in attrs.fields(agent.config_class)}
-    source = f"new settings of {agent.kind!r}"
-    changed = structure(agent.config_class, {**known, **settings}, source=source)
-    fixed = [name for name in settings if name not in allowed]
-    if fixed:
-        raise ConfigError(
-            f"{', '.join(fixed)} can't change while the agent lives; {', '.join(allowed)} can"
-        )
-    return changed
+    def evaluation_generator(self) -> torch.Generator:
+        """Make the generator that an evaluation draws from, always the same."""
+        seed = derive_seed(self.seed, "evaluation")
+        return torch.Generator(device=self.device).manual_seed(seed)
 
+    def stack_key(self) -> StackKey:
+        """Say what the agent has in common with those that it can be stacked with."""
+        return stack_key(self)
 
-def evaluation_generator(seed: int, device: torch.device) -> torch.Generator:
-    """Make the generator that a member draws from in an evaluation."""
-    return torch.Generator(device=device).manual_seed(derive_seed(seed, "evaluation"))
+    def stack(self, agents: Sequence[LearnerAgent]) -> Stack:
+        """Learn several agents, this one the first of them, as one."""
+        return LearnerStack(agents)

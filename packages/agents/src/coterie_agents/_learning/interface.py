@@ -191,6 +191,19 @@ class Learner(abc.ABC):
         """Tell the phase from what :meth:`member_state` returned."""
         return None
 
+    def example_inputs(self) -> Mapping[str, Any]:
+        """Return what each of a user's modules takes in, two samples, by the modules' names.
+
+        For the check whether they can be stacked.
+        """
+        return {}
+
+    def release(self) -> None:
+        """Give the memory back, while a stack has its contents.
+
+        What :meth:`load_member_state` gets next brings it again.
+        """
+
     def train(self, enabled: bool) -> None:
         """Switch the networks between training and evaluation."""
         for module in self.modules.values():

@@ -13,6 +13,7 @@ from .cfg import ModelCfg
 from .initialise import POLICY_GAIN, VALUE_GAIN, init_generator
 from .inputs import NetworkInput
 from .mlp import StackedMLP
+from .stacking import Shared, StackedUserNetwork, user_network
 from .user import UserNetwork, check_output
 
 
@@ -52,8 +53,8 @@ class ActorCritic:
         """Logarithms of the standard deviations ``[P, head.size]``, if the head has any."""
         if self.own_log_std is not None or not self.head.learns_log_std:
             return self.own_log_std
-        found: torch.Tensor = self.policy.module.log_std  # type: ignore[union-attr,assignment]
-        return found.reshape(1, -1)
+        found: torch.Tensor = self.policy.log_std  # type: ignore[assignment]
+        return found
 
     def sample(self, inputs: Any, noise: torch.Tensor | None) -> torch.Tensor:
         """Choose actions ``[P, B, head.action_size]``; without noise the most probable ones."""
@@ -85,7 +86,10 @@ class ActorCritic:
     def state(self, member: int = 0) -> dict[str, Any]:
         """Return a member's weights by name, as copies without the population axis."""
         parts = {"policy": self.policy, "value": self.value}
-        state: dict[str, Any] = {name: _weights(net, member) for name, net in parts.items()}
+        state: dict[str, Any] = {
+            name: {key: tensor.clone() for key, tensor in _tensors(net, member).items()}
+            for name, net in parts.items()
+        }
         own = self.own_log_std
         state["log_std"] = None if own is None else own[member].detach().clone()
         return state
@@ -94,21 +98,17 @@ class ActorCritic:
     def load(self, state: Mapping[str, Any], member: int = 0) -> None:
         """Take over what :meth:`state` returned."""
         for name, network in (("policy", self.policy), ("value", self.value)):
-            for key, tensor in _stored(network).items():
-                target = tensor[member] if isinstance(network, StackedMLP) else tensor
+            for key, target in _tensors(network, member).items():
                 target.copy_(state[name][key])
         if self.own_log_std is not None:
             self.own_log_std[member].copy_(state["log_std"])
 
 
-def _stored(network: nn.Module) -> dict[str, torch.Tensor]:
-    inner = network.module if isinstance(network, UserNetwork) else network
-    return dict(inner.state_dict())
-
-
-def _weights(network: nn.Module, member: int) -> dict[str, torch.Tensor]:
-    stacked = isinstance(network, StackedMLP)
-    return {k: (t[member] if stacked else t).clone() for k, t in _stored(network).items()}
+def _tensors(network: nn.Module, member: int) -> dict[str, torch.Tensor]:
+    """Return a member's tensors by name, without the population axis."""
+    if isinstance(network, UserNetwork | StackedUserNetwork):
+        return network.tensors(member)
+    return {key: tensor[member] for key, tensor in network.state_dict().items()}
 
 
 def build_stacked(
@@ -140,22 +140,24 @@ def build_from_user(
     policy_input: NetworkInput,
     value_input: NetworkInput,
     cfg: ModelCfg,
-    models: Mapping[str, nn.Module],
+    models: Sequence[Mapping[str, nn.Module]],
     device: torch.device,
 ) -> ActorCritic:
-    """Take a user's modules as they are, moved to the device.
+    """Take a user's modules as they are, moved to the device; copy those of several members.
 
     Raises:
         ConfigError: A module can't take the observations, or gives another shape.
     """
-    policy, value = models["policy"].to(device), models["value"].to(device)
-    check_output("policy", policy, policy_input.example(device), head.size, head.note)
-    check_output("value", value, value_input.example(device), 1, "the value of each")
+    policies, values = ([own[name].to(device) for own in models] for name in ("policy", "value"))
+    check_output("policy", policies[0], policy_input.example(device), head.size, head.note)
+    check_output("value", values[0], value_input.example(device), 1, "the value of each")
     log_std = None
-    if not isinstance(getattr(policy, "log_std", None), torch.Tensor):
-        log_std = _initial_log_std(head, cfg, 1, torch.float32, device)
-    networks = UserNetwork(policy, head.size), UserNetwork(value, 1)
-    return ActorCritic(head, *networks, policy_input, value_input, log_std)
+    if not isinstance(getattr(policies[0], "log_std", None), torch.Tensor):
+        log_std = _initial_log_std(head, cfg, len(models), torch.float32, device)
+    shared: Shared = {}
+    policy = user_network(policies, head.size, shared)
+    value = user_network(values, 1, shared)
+    return ActorCritic(head, policy, value, policy_input, value_input, log_std)
 
 
 def _initial_log_std(

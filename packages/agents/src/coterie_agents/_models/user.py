@@ -26,6 +26,16 @@ class UserNetwork(nn.Module):
         self.module = module
         self.outputs = outputs
 
+    @property
+    def log_std(self) -> torch.Tensor:
+        """The module's logarithms of standard deviations, ``[1, size]``."""
+        found: torch.Tensor = self.module.log_std  # type: ignore[assignment]
+        return found.reshape(1, -1)
+
+    def tensors(self, member: int) -> dict[str, torch.Tensor]:
+        """Return the module's tensors by key; its own ones."""
+        return dict(self.module.state_dict())
+
     def forward(self, inputs: Any) -> torch.Tensor:
         """Map a tree of ``[1, B, ...]`` to ``[1, B, outputs]``."""
         result: torch.Tensor = self.module(tree_map(lambda tensor: tensor.squeeze(0), inputs))

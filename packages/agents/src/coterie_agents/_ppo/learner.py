@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -20,7 +20,7 @@ from .._optim.adam import PopulationAdam
 from .._preprocessors.scaler import RunningStandardScaler
 from .cfg import PER_MEMBER, PPOCfg
 from .hyper import stack_settings
-from .state import load_member_state, member_state
+from .state import load_member_state, member_state, rollout_phase
 from .update import update_members
 
 
@@ -59,6 +59,7 @@ class PPOLearner(Learner):
                 self.population, (), dtype=self.dtype, device=self.device, clip=None
             )
         self.noise: torch.Tensor | None = None
+        self.undrawn: set[int] = set()
         self.pending: torch.Tensor | None = None
 
     def _build(self) -> ActorCritic:
@@ -79,7 +80,7 @@ class PPOLearner(Learner):
         value_input = policy_input if self.state_space is None else place(self.state_space)
         both, model = (policy_input, value_input), self.cfg.model
         if models is not None:
-            return build_from_user(head, *both, model, models[0], self.device)
+            return build_from_user(head, *both, model, models, self.device)
         return build_stacked(head, *both, model, self.seeds, self.dtype, self.device)
 
     @property
@@ -167,9 +168,28 @@ class PPOLearner(Learner):
 
     def _next_noise(self) -> torch.Tensor:
         memory = self._ready()
+        shape = (memory.length, memory.num_envs)
         if self.noise is None:
-            self.noise = self._draw((memory.length, memory.num_envs), self.generators)
+            self.noise = self._draw(shape, self.generators)
+            self.undrawn.clear()
+        while self.undrawn:
+            member = self.undrawn.pop()
+            self.noise[:, member] = self._draw(shape, [self.generators[member]])[:, 0]
         return self.noise[memory.position] if memory.length > 1 else self.noise[0]
+
+    def set_noise(self, noise: torch.Tensor | None, member: int) -> None:
+        """Give a member the noise ``[T, N, ...]`` of its rollout; ``None``: to be drawn."""
+        if noise is None:
+            self.undrawn.add(member)  # of no meaning while nobody's is drawn
+            if self.population == 1:
+                self.noise = None
+            return
+        if self.noise is None:
+            shape = (noise.shape[0], self.population, *noise.shape[1:])
+            self.noise = torch.zeros(shape, dtype=self.dtype, device=self.device)
+            self.undrawn = set(range(self.population))
+        self.noise[:, member] = noise.to(self.device)
+        self.undrawn.discard(member)
 
     def _draw(self, shape: tuple[int, ...], generators: Sequence[torch.Generator]) -> torch.Tensor:
         """Draw noise of ``shape`` for each member; members are the second to last but one."""
@@ -246,6 +266,18 @@ class PPOLearner(Learner):
         if self.cfgs[member].learning_rate != before.learning_rate:
             self.optimizer.learning_rate[member] = self.cfgs[member].learning_rate
 
+    def example_inputs(self) -> dict[str, Any]:
+        """Return two observations for each of a user's modules."""
+        networks = self.networks
+        return {
+            "policy": networks.policy_input.example(self.device),
+            "value": networks.value_input.example(self.device),
+        }
+
+    def release(self) -> None:
+        """Give the memory back, with the noise that belongs to its rows."""
+        self.memory, self.noise, self.pending, self.all_valid = None, None, None, True
+
     def member_state(self, member: int = 0) -> dict[str, Any]:
         """Return a member's weights, optimiser, statistics, settings and unfinished rollout."""
         return member_state(self, member)
@@ -261,14 +293,17 @@ class PPOLearner(Learner):
         """
         load_member_state(self, state, member)
 
-    def phase(self) -> int:
-        """How many timesteps of the rollout were recorded."""
-        return 0 if self.memory is None else self.memory.position
+    def phase(self) -> Hashable:
+        """How far the rollout is, and of what size; 0: at its start."""
+        memory = self.memory
+        if memory is None or not memory.position:
+            return 0
+        return memory.length, memory.num_envs, memory.position
 
     @classmethod
-    def phase_of(cls, state: Mapping[str, Any]) -> int:
-        """How many timesteps of the rollout in a state were recorded."""
-        return 0 if state["rollout"] is None else int(state["rollout"]["memory"]["position"])
+    def phase_of(cls, state: Mapping[str, Any]) -> Hashable:
+        """Tell the phase from what :meth:`member_state` returned."""
+        return rollout_phase(state)
 
     @classmethod
     def check_scope(cls, cfg: PPOCfg, num_envs: int) -> None:

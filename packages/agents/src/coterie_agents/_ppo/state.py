@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,7 +43,7 @@ def _rollout_state(learner: PPOLearner, member: int) -> dict[str, Any] | None:
         "length": memory.length,
         "all_valid": learner.all_valid,
         "memory": memory.state(member),
-        "noise": None if noise is None else noise[:, member].clone(),
+        "noise": None if noise is None or member in learner.undrawn else noise[:, member].clone(),
         "pending": None if pending is None else pending[member].clone(),
     }
 
@@ -73,44 +73,40 @@ def load_member_state(learner: PPOLearner, state: Mapping[str, Any], member: int
     _load_rollout(learner, state["rollout"], member)
 
 
+def rollout_phase(state: Mapping[str, Any]) -> Hashable:
+    """Tell from a member's state how far its rollout is, and of what size; 0: at its start."""
+    rollout = state["rollout"]
+    if rollout is None or not rollout["memory"]["position"]:
+        return 0
+    memory = rollout["memory"]
+    return int(rollout["length"]), int(memory["num_envs"]), int(memory["position"])
+
+
 def _load_rollout(learner: PPOLearner, state: Mapping[str, Any] | None, member: int) -> None:
     if state is None or int(state["length"]) != learner.cfg.rollouts:
-        _forget_rollout(learner)
+        _start_anew(learner, member)
         return
+    num_envs = int(state["memory"]["num_envs"])
     if learner.memory is None:
-        learner.allocate(int(state["memory"]["num_envs"]))
+        learner.allocate(num_envs)
     assert learner.memory is not None
-    if learner.memory.num_envs != int(state["memory"]["num_envs"]):
-        _forget_rollout(learner)
+    if learner.memory.num_envs != num_envs:
+        _start_anew(learner, member)
         return
     learner.memory.load(state["memory"], member)
-    learner.all_valid = bool(state["all_valid"])
-    learner.noise = _placed(learner, learner.noise, state["noise"], member, axis=1)
-    learner.pending = _placed(learner, learner.pending, state["pending"], member, axis=0)
-
-
-def _placed(
-    learner: PPOLearner,
-    current: torch.Tensor | None,
-    given: torch.Tensor | None,
-    member: int,
-    axis: int,
-) -> torch.Tensor | None:
-    """Put a member's tensor into the stacked one, made if there is none."""
-    if given is None:
-        return None
-    given = given.to(learner.device)
+    learner.all_valid = bool(state["all_valid"]) and (learner.all_valid or learner.population == 1)
+    learner.set_noise(state["noise"], member)
+    pending = state["pending"]
     if learner.population == 1:
-        return given.clone().unsqueeze(axis)
-    if current is None:
-        current = (
-            torch.zeros_like(given).unsqueeze(axis).repeat_interleave(learner.population, axis)
-        )
-    current.select(axis, member).copy_(given)
-    return current
+        learner.pending = None if pending is None else pending.to(learner.device)[None].clone()
+    elif learner.pending is not None and pending is not None:
+        learner.pending[member].copy_(pending)
 
 
-def _forget_rollout(learner: PPOLearner) -> None:
-    learner.noise, learner.pending, learner.all_valid = None, None, True
-    if learner.memory is not None:
-        learner.memory.clear()
+def _start_anew(learner: PPOLearner, member: int) -> None:
+    """Let a member begin a rollout; others in a stack are at the same point of theirs."""
+    learner.set_noise(None, member)
+    if learner.population == 1:
+        learner.pending, learner.all_valid = None, True
+        if learner.memory is not None:
+            learner.memory.clear()
