@@ -25,6 +25,7 @@ class Columns:
 
     Attributes:
         even: The head of all columns, or ``None`` where they differ.
+        reach: How many of the latest samples of a column are drawn from.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Columns:
         self.capacity, self.rows = capacity, capacity + 1
         self.population, self.num_envs = population, num_envs
         self.even: int | None = 0
+        self.reach = capacity
         self._heads = torch.zeros(population, num_envs, dtype=torch.int64, device=device)
         self.width = population * num_envs if width is None else width
         own = torch.arange(first, first + population * num_envs, device=device)
@@ -55,8 +57,8 @@ class Columns:
 
     @property
     def filled(self) -> torch.Tensor:
-        """Samples that each column holds, int64 ``[P, N]``."""
-        return self.heads.clamp(max=self.capacity)
+        """Samples of each column that are drawn from, int64 ``[P, N]``."""
+        return self.heads.clamp(max=self.reach)
 
     def next_places(self) -> torch.Tensor:
         """Return the flat places ``[P * N]`` that the next samples go to."""
@@ -88,7 +90,7 @@ class Columns:
             Sample numbers and columns, int64 ``[P, B]`` each.
         """
         if self.even is not None:
-            count = min(self.even, self.capacity)
+            count = min(self.even, self.reach)
             order = (uniforms * (count * self.num_envs)).long()
             column = torch.div(order, count, rounding_mode="floor")
             return order - column * count + (self.even - count), column

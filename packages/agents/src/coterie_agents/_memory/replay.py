@@ -68,6 +68,7 @@ class ReplayMemory:
             for name, (shape, dtype) in self.fields.items()
         }
         self.columns = Columns(self.capacity, self.population, self.num_envs, self.device)
+        self._source = self.columns  # where samples are read from
         self.writes = 0
         self._flat = {name: tensor.flatten(0, 2) for name, tensor in self.tensors.items()}
         self._by_row = [tensor.flatten(1, 2) for tensor in self.tensors.values()]
@@ -128,20 +129,20 @@ class ReplayMemory:
             By field ``[P, B, *shape]``, and ``steps``, int64 ``[P, B]``: how many steps each
             sample covers. The target's discount is ``discount ** steps``.
         """
-        number, column = self.columns.draw(uniforms)
+        number, column = self._source.draw(uniforms)
         return self.read(number, column, discount)
 
     def read(
         self, number: torch.Tensor, column: torch.Tensor, discount: torch.Tensor | None = None
     ) -> Batch:
         """Read samples by their numbers and columns, int64 ``[P, B]`` each."""
-        first = self.columns.flat(number, column)
+        first = self._source.flat(number, column)
         if self.n_step == 1:
             found = {name: self._take(name, first) for name in self.fields}
             return found | {"steps": torch.ones_like(number)}
         assert discount is not None, "n_step above 1 needs a discount"
         rewards, steps = self._add_up(number, column, discount)
-        last = self.columns.flat(number + steps - 1, column)
+        last = self._source.flat(number + steps - 1, column)
         found = {
             name: self._take(name, last if is_behind(name) else first)
             for name in self.fields
@@ -153,10 +154,10 @@ class ReplayMemory:
         self, number: torch.Tensor, column: torch.Tensor, discount: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         ahead = torch.arange(self.n_step, device=self.device).view(-1, 1, 1)
-        head = self.columns.head_of(column)
+        head = self._source.head_of(column)
         known = number + ahead < head
         numbers = torch.where(known, number + ahead, number)
-        places = self.columns.flat(numbers, column)
+        places = self._source.flat(numbers, column)
         ends = self._take("terminated", places) | self._take("truncated", places)
         return n_step_return(self._take("rewards", places), ends, known, discount)
 
@@ -226,7 +227,7 @@ class ReplayMemory:
 
     def __getstate__(self) -> dict[str, Any]:
         # Only what is filled travels, and no views, which would no longer be views.
-        left_out = ("tensors", "columns", "_flat", "_by_row")
+        left_out = ("tensors", "columns", "_source", "_flat", "_by_row")
         plain = {key: value for key, value in self.__dict__.items() if key not in left_out}
         return plain | {"members": [self.state(member) for member in range(self.population)]}
 

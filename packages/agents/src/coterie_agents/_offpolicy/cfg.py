@@ -13,6 +13,7 @@ PER_MEMBER = (
     "grad_norm_clip",
     "priority_exponent",
     "importance_exponent",
+    "importance_timesteps",
 )
 """Settings of every off-policy learner that may differ between the members of a stack."""
 
@@ -26,8 +27,8 @@ class OffPolicyCfg:
         memory: ``"uniform"``: every transition is as likely; ``"prioritized"``: those with large
             errors are likelier (Schaul et al. 2016, arXiv:1511.05952).
         priority_exponent: How much priorities count, from 0 (not at all) to 1.
-        importance_exponent: Exponent of the importance weights at the start; it rises to 1 at
-            the last timestep.
+        importance_exponent: Exponent of the importance weights at the start.
+        importance_timesteps: Timesteps over which it rises to 1.
         checkpoint_memory: Whether the memory is part of the agent's state. Without it states are
             small, but an agent that is saved and loaded, or comes home from another process,
             starts with an empty memory.
@@ -51,6 +52,7 @@ class OffPolicyCfg:
     memory: Literal["uniform", "prioritized"] = "uniform"
     priority_exponent: float = field(default=0.6, validator=between(0, 1))
     importance_exponent: float = field(default=0.4, validator=between(0, 1))
+    importance_timesteps: int = field(default=100_000, validator=at_least(1))
     checkpoint_memory: bool = True
     batch_size: int = field(default=256, validator=at_least(1))
     learning_starts: int = field(default=100, validator=at_least(2))

@@ -12,12 +12,13 @@ from gymnasium import spaces
 from coterie import ConfigError, TrainerStateError, Transition
 
 from .._exploration.draws import Draws
+from .._exploration.schedule import linear_schedule
 from .._learning.interface import Learner
 from .._learning.settings import stack_field
 from .._memory.prioritized import PrioritizedReplayMemory
 from .._memory.replay import Batch, ReplayMemory
+from .._memory.shared import SharedReplayPart
 from .._models.inputs import NetworkInput
-from .._optim.schedule import linear_decay
 from .cfg import OffPolicyCfg
 from .fields import replay_fields
 from .samples import Learned, Samples
@@ -160,7 +161,10 @@ class OffPolicyLearner(Learner):
         Raises:
             ConfigError: The members can't learn from so many.
         """
-        if self.memory is None or self.memory.num_envs != num_envs:
+        if isinstance(self.memory, SharedReplayPart):
+            check_shared(self.cfg, self.memory, num_envs)
+            self.memory.sync()
+        elif self.memory is None or self.memory.num_envs != num_envs:
             self.check_scope(self.cfg, num_envs)
             self.memory = self._make_memory(num_envs)
             self.noise = self.warm_up = None
@@ -169,6 +173,30 @@ class OffPolicyLearner(Learner):
             self.noise = Draws(self.generators, shape, self.noise_kind)
             self.warm_up = Draws(self.generators, (num_envs, *width), "uniform")
             self.pending = None
+
+    def share(self, part: SharedReplayPart) -> None:
+        """Use a part of a memory that members share, in place of a memory of its own.
+
+        Raises:
+            ConfigError: It holds something else than this learner stores, the memory was to
+                be prioritised, or several members are stacked.
+        """
+        if not isinstance(part, SharedReplayPart):
+            raise ConfigError(
+                f"memory: expected a part of a SharedReplay, shared.part(0), got {part!r}"
+            )
+        if self.cfg.memory != "uniform" or self.population > 1:
+            raise ConfigError(
+                "a shared memory is sampled uniformly, by members that are not stacked"
+            )
+        if part.shared.fields != dict(self.fields):
+            raise ConfigError(
+                f"the shared memory holds {', '.join(part.shared.fields)}, the agent stores "
+                f"{', '.join(self.fields)} (of the same shapes and types): make it with "
+                "SharedReplay.for_env(env, ...)"
+            )
+        part.n_step = self.cfg.n_step
+        self.memory = part
 
     def _make_memory(self, num_envs: int) -> ReplayMemory:
         size = self.cfg.memory_size // num_envs, self.population, num_envs, self.device
@@ -303,11 +331,14 @@ class OffPolicyLearner(Learner):
         Returns:
             Scalars of each member, by name.
         """
-        share = min(1.0, timestep / max(1, timesteps))
         if isinstance(self.memory, PrioritizedReplayMemory):
-            first = stack_field(self.cfgs, "importance_exponent", torch.float64, self.device)
-            self.memory.importance = first + (1 - first) * share
-        self.start_update(share)
+            first, over = (
+                stack_field(self.cfgs, name, torch.float64, self.device)
+                for name in ("importance_exponent", "importance_timesteps")
+            )
+            one = torch.ones_like(first)
+            self.memory.importance = linear_schedule(first, one, over, self.steps)
+        self.start_update(min(1.0, timestep / max(1, timesteps)))
         steps = [self._step() for _ in range(self.cfg.gradient_steps)]
         for member in range(self.population):
             self.updates[member] += 1
@@ -362,9 +393,7 @@ class OffPolicyLearner(Learner):
 
     def scheduled(self, first: torch.Tensor, share: float) -> torch.Tensor:
         """Return learning rates ``[P]`` at ``share`` of the training, by the schedule."""
-        if self.cfg.learning_rate_scheduler == "constant":
-            return first
-        return linear_decay(first, round(share * 2**40), 2**40)
+        return first if self.cfg.learning_rate_scheduler == "constant" else first * (1 - share)
 
     def settings_changed(self, member: int, before: Any) -> None:
         """Lay the settings that can change side by side anew."""
@@ -388,13 +417,35 @@ class OffPolicyLearner(Learner):
         load_member_state(self, state, member)
 
     def phase(self) -> Hashable:
-        """Where in its rhythm the learner stands: steps, what is remembered, numbers left."""
+        """Where in its rhythm the learner stands: steps, what is remembered, numbers left.
+
+        A member with a part of a shared memory has a phase of its own.
+        """
+        if isinstance(self.memory, SharedReplayPart):
+            return id(self)
         return self.phase_of(member_state(self, 0, rows=False))
 
     @classmethod
     def phase_of(cls, state: Mapping[str, Any]) -> Hashable:
         """Tell the phase from what :meth:`member_state` returned."""
         return phase_of(state)
+
+
+def check_shared(cfg: OffPolicyCfg, part: SharedReplayPart, num_envs: int) -> None:
+    """Check that a part of a shared memory fits a scope.
+
+    Raises:
+        ConfigError: It is of other numbers.
+    """
+    if part.num_envs != num_envs:
+        raise ConfigError(
+            f"the shared memory has {part.num_envs} instances per member, the scope {num_envs}"
+        )
+    if part.capacity < cfg.learning_starts:
+        raise ConfigError(
+            f"the shared memory keeps {part.capacity} timesteps, but learning starts after "
+            f"{cfg.learning_starts}: raise its capacity or lower learning_starts"
+        )
 
 
 def _means(steps: Sequence[Mapping[str, torch.Tensor]]) -> list[dict[str, float]]:
