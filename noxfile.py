@@ -98,7 +98,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests, or a package's: nox -s tests -- packages/core."""
-    install_workspace(session, *group("test"))
+    install_workspace(session, *group("notebooks"))
     session.run("pytest", *session.posargs)
 
 
@@ -159,6 +159,13 @@ def faults(session: nox.Session) -> None:
     session.log(f"{count} faults of seed {seed}")
     env = {"COTERIE_FAULTS": count, "COTERIE_FAULTS_SEED": seed, "OMP_NUM_THREADS": "1"}
     session.run("pytest", "-q", "tests/faults", *more, env=env)
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Train in real notebooks: cells, the stop button, restarts of the kernel."""
+    install_workspace(session, *group("notebooks"))
+    session.run("pytest", "tests/notebooks", *session.posargs)
 
 
 @nox.session

@@ -191,7 +191,7 @@ def suffer(fault: dict[str, Any], healthy: dict[Any, Any], server: int) -> dict[
             warnings.simplefilter("ignore")
             seen = run(trainer, fault["mode"])
             seen["left_at_raise"] = processes(session, ours) if seen["error"] else []
-            seen["delay"] = seen["raised"] - injected_at(folder / "stamp")
+            seen["injected"] = injected_at(folder / "stamp")
             seen["saved"] = saved(folder / "run" / "agents")
             known = zip(digest(agents), healthy[fault["mode"], fault["members"]], strict=True)
             seen["same"] = [learned == before for learned, before in known]
@@ -206,7 +206,7 @@ def suffer(fault: dict[str, Any], healthy: dict[Any, Any], server: int) -> dict[
 
 
 def injected_at(stamp: Path) -> float:
-    """When the fault happened; infinite if it did not, so that the delay makes no sense."""
+    """When the fault happened; infinitely late if it did not."""
     return float(stamp.read_text()) if stamp.exists() else float("inf")
 
 

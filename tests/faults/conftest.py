@@ -24,6 +24,7 @@ sys.path.append(str(HERE))  # for the neighbours, which scripts import too
 
 import fault_plan  # noqa: E402
 import fault_survey  # noqa: E402
+from fault_survey import Patience, Stalls  # noqa: E402
 
 _delays: defaultdict[str, list[float]] = defaultdict(list)
 
@@ -100,7 +101,11 @@ class Arena:
     def _answer(self) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], ANSWER_SECONDS)
+        stalls, patience, ready = Stalls(), Patience(ANSWER_SECONDS), []
+        while not ready and patience.left:
+            ready, _, _ = select.select([self._process.stdout], [], [], 0)
+            stalls.look()
+            patience.nap()
         line = self._process.stdout.readline() if ready else ""
         if not line:
             fault_survey.kill_all(self._process.pid)
@@ -108,6 +113,8 @@ class Arena:
             self._process = None
             pytest.fail("the trainer hung" if not ready else "the trainer's process died")
         answer: dict[str, Any] = json.loads(line)
+        if "raised" in answer:
+            answer["delay"] = stalls.seconds_without(answer["injected"], answer["raised"])
         return answer
 
 

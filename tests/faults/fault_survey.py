@@ -81,3 +81,24 @@ class Patience:
         """Wait for a moment."""
         self._naps -= 1
         time.sleep(self.NAP)
+
+
+class Stalls:
+    """Notes when this process was not let run: then others were not either."""
+
+    LONGEST = 0.05  # seconds between two looks that are no stall
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self._found: list[tuple[float, float]] = []
+
+    def look(self) -> None:
+        """Note the time; to be called over and over."""
+        last, self._last = self._last, time.monotonic()
+        if self._last - last > self.LONGEST:
+            self._found.append((last, self._last))
+
+    def seconds_without(self, start: float, stop: float) -> float:
+        """Seconds from one time to the other, stalls left out."""
+        lost = (min(stop, end) - max(start, begin) for begin, end in self._found)
+        return stop - start - sum(seconds for seconds in lost if seconds > 0)
