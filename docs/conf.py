@@ -37,6 +37,7 @@ _FACES = (
     "coterie.spaces",
     "coterie.testing",
     "coterie_agents",
+    "coterie_backends_fused",
     "coterie_backends_mp",
     "coterie_envs",
 )

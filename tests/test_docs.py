@@ -19,6 +19,7 @@ FACES = (
     "coterie.spaces",
     "coterie.testing",
     "coterie_agents",
+    "coterie_backends_fused",
     "coterie_backends_mp",
     "coterie_envs",
 )

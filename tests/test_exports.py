@@ -11,7 +11,13 @@ from types import ModuleType
 
 import pytest
 
-PACKAGES = ("coterie", "coterie_agents", "coterie_backends_mp", "coterie_envs")
+PACKAGES = (
+    "coterie",
+    "coterie_agents",
+    "coterie_backends_fused",
+    "coterie_backends_mp",
+    "coterie_envs",
+)
 PUBLIC_MODULES = {"coterie": {"config", "plugins", "spaces", "testing"}}
 FACES = (*PACKAGES, *(f"coterie.{name}" for name in sorted(PUBLIC_MODULES["coterie"])))
 LIGHT = ("coterie", "coterie.config", "coterie.plugins", *(f"{name}._plugin" for name in PACKAGES))

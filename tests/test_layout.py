@@ -17,6 +17,7 @@ WITH_CODE = [folder for folder in FOLDERS if (folder / "src").exists()]
 MAY_IMPORT = {
     "coterie": set(),
     "coterie_agents": {"coterie"},
+    "coterie_backends_fused": {"coterie"},
     "coterie_backends_mp": {"coterie"},
     "coterie_envs": {"coterie"},
 }
@@ -56,7 +57,7 @@ def test_the_workspace_has_its_packages() -> None:
     names = {project(folder)["name"] for folder in FOLDERS}
     assert names >= {
         "coterie",
-        *(f"coterie-{n}" for n in ("agents", "backends-mp", "core", "envs")),
+        *(f"coterie-{n}" for n in ("agents", "backends-fused", "backends-mp", "core", "envs")),
     }
 
 

@@ -144,7 +144,10 @@ class LearnerStack(Stack):
 
     def fits(self, state: Mapping[str, Any]) -> bool:
         """Whether the state is of the phase that the learner is in."""
-        return bool(self.learner.phase_of(state) == self.learner.phase())
+        try:
+            return bool(self.learner.phase_of(state) == self.learner.phase())
+        except (KeyError, TypeError):
+            return True  # it belongs to something else: loading says how it differs
 
     def load_state_dict(self, position: int, state: Mapping[str, Any]) -> None:
         """Give an agent a state."""

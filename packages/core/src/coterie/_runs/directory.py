@@ -22,6 +22,7 @@ FORMAT = 1
 _PACKAGES = (
     "coterie-core",
     "coterie-backends-mp",
+    "coterie-backends-fused",
     "coterie-envs",
     "coterie-agents",
     "torch",

@@ -1,0 +1,97 @@
+"""The rows of a stack's members in the environment's tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+
+from coterie import Member, Transition
+from coterie.spaces import tree_map
+
+
+class Rows:
+    """Gathers the rows of members: a view where their scopes follow each other, else one copy.
+
+    Args:
+        members: In the order in which their rows are wanted.
+        num_envs: Rows of the tensors that are gathered from.
+        source: Device of those tensors.
+        target: Device of what is gathered.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        num_envs: int,
+        source: torch.device,
+        target: torch.device,
+    ) -> None:
+        self.count = sum(member.num_envs for member in members)
+        self._num_envs = num_envs
+        self._target = None if source == target else target
+        scopes = [member.scope for member in members]
+        self.contiguous = all(one.stop == other.start for one, other in pairwise(scopes))
+        self._slice = slice(scopes[0].start, scopes[-1].stop)
+        self._whole = self.contiguous and self.count == num_envs
+        numbers = [row for scope in scopes for row in range(scope.start, scope.stop)]
+        self._numbers = numbers
+        self._index = torch.tensor(numbers, device=source)
+
+    def gather(self, tree: Any) -> Any:
+        """Take the members' rows out of a tree of ``[num_envs, ...]``; ``None`` stays."""
+        if tree is None or (self._whole and self._target is None):
+            return tree
+        return tree_map(self._take, tree)
+
+    def _take(self, tensor: torch.Tensor) -> torch.Tensor:
+        own = tensor[self._slice] if self.contiguous else tensor.index_select(0, self._index)
+        return own if self._target is None else own.to(self._target)
+
+    def cut(
+        self, transition: Transition, observations: Any, states: Any, *, infos: bool
+    ) -> Transition:
+        """Take the members' part of a step.
+
+        Args:
+            transition: The step, tensors ``[num_envs, ...]``.
+            observations: What the members acted on, gathered already.
+            states: Privileged observations that belong to them.
+            infos: Whether infos are wanted.
+        """
+        take = self.gather
+        return Transition(
+            observations=observations,
+            actions=take(transition.actions),
+            rewards=take(transition.rewards),
+            next_observations=take(transition.next_observations),
+            terminated=take(transition.terminated),
+            truncated=take(transition.truncated),
+            valid=take(transition.valid),
+            all_valid=transition.all_valid,
+            states=states,
+            next_states=take(transition.next_states),
+            infos=self._infos(transition.infos) if infos else {},
+        )
+
+    def _infos(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._infos(part) for key, part in value.items()}
+        if hasattr(value, "shape"):
+            return value[self._numbers] if value.shape[:1] == (self._num_envs,) else value
+        if isinstance(value, list | tuple) and len(value) == self._num_envs:
+            return type(value)([value[row] for row in self._numbers])
+        return value
+
+
+def order_of(groups: Sequence[Sequence[Member]], device: torch.device) -> torch.Tensor | None:
+    """Find how to bring the rows of groups, laid side by side, into the order of scopes.
+
+    Returns:
+        For each row its place among those side by side; ``None``: they are in order already.
+    """
+    starts = [row for group in groups for m in group for row in range(m.scope.start, m.scope.stop)]
+    order = sorted(range(len(starts)), key=starts.__getitem__)
+    return None if order == list(range(len(order))) else torch.tensor(order, device=device)

@@ -1,0 +1,40 @@
+"""The trainer that learns agents of one architecture as one."""
+
+from __future__ import annotations
+
+import logging
+from typing import ClassVar
+
+from coterie import Executor, Trainer, TrainerCfg
+
+from ._cfg import FusedTrainerCfg
+from ._executor import FusedExecutor
+from ._placement import Placement
+
+_log = logging.getLogger("coterie")
+
+
+class FusedTrainer(Trainer):
+    """Agents of one class and architecture act and learn as one network, in this process.
+
+    Agents that are like no other run beside them, one after the other. After each run every
+    agent object holds its own weights, optimiser, memory and random state.
+    """
+
+    kind: ClassVar[str] = "fused"
+    config_class: ClassVar[type[TrainerCfg]] = FusedTrainerCfg
+    _placement: Placement | None = None
+
+    @property
+    def placement(self) -> Placement | None:
+        """Which members the last run stacked, and why not the others; ``None`` before a run."""
+        return self._placement
+
+    def make_executor(self) -> Executor:
+        """Make the executor that stacks what can be stacked."""
+        return FusedExecutor(self._tell)
+
+    def _tell(self, placement: Placement) -> None:
+        if placement != self._placement:
+            _log.info("%s", placement)
+        self._placement = placement
