@@ -24,6 +24,7 @@ class IdleAgent(Agent):
 
     uses_global_generators: ClassVar[bool] = False
     uses_infos: ClassVar[bool] = False
+    keeps_transitions: ClassVar[bool] = False
 
     def setup(self, num_envs: int) -> None:
         """Make the actions."""

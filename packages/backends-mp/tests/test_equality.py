@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import coterie
-from coterie import SequentialTrainer, Trainer
-from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state
+from coterie import SequentialTrainer, SharedMemoryError, Trainer
+from coterie.testing import CountingEnv, LeanSumAgent, SumAgent, agents_for, assert_same_state
 from coterie_backends_mp import ParallelTrainer
 
 
@@ -111,5 +111,38 @@ def test_spawned_workers_give_the_same_bits() -> None:
     env = CountingEnv(4)
     agents = agents_for(env, SumAgent, SumAgent)
     found = run(ParallelTrainer, agents, env, start_method="spawn", threads=1)
+    for left, right in zip(expected, found, strict=True):
+        assert_same_state(left, right)
+
+
+class OversteppingAgent(LeanSumAgent):
+    """Writes behind its observations, once."""
+
+    def post_interaction(self, *, timestep: int, timesteps: int) -> None:
+        super().post_interaction(timestep=timestep, timesteps=timesteps)
+        if timestep == 2:
+            memory = self.seen.untyped_storage()
+            end = self.seen.storage_offset() * 4 + self.seen.nbytes
+            memory[end] = 1
+
+    def act(self, observations: Any, **arguments: Any) -> Any:
+        self.seen = observations
+        return super().act(observations, **arguments)
+
+
+def test_debugging_finds_who_writes_where_nothing_belongs() -> None:
+    env = CountingEnv(6)
+    agents = agents_for(env, LeanSumAgent, OversteppingAgent, LeanSumAgent)
+    with pytest.raises(SharedMemoryError, match=r"at step 2 .* observations .* agent 1 \('"):
+        run(ParallelTrainer, agents, env, debug=True)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_agents_that_do_without_copies(debug: bool) -> None:
+    kinds = (LeanSumAgent, SumAgent, LeanSumAgent)
+    env = CountingEnv(7)
+    expected = run(SequentialTrainer, agents_for(env, *kinds), env, runs=2)
+    env = CountingEnv(7)
+    found = run(ParallelTrainer, agents_for(env, *kinds), env, runs=2, processes=2, debug=debug)
     for left, right in zip(expected, found, strict=True):
         assert_same_state(left, right)

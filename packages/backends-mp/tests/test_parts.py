@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from gymnasium import spaces
 
 from coterie import Interface, SharedMemoryError
+from coterie_backends_mp._arrays import Layout
 from coterie_backends_mp._block import Block, block_size, make_block
 from coterie_backends_mp._board import Command
 from coterie_backends_mp._channel import Channel
@@ -22,6 +24,7 @@ from coterie_backends_mp._packing import find_culprit, pack, unpack
 from coterie_backends_mp._placement import count_processes, count_threads, place
 from coterie_backends_mp._reports import LIMIT, cut, original, report
 from coterie_backends_mp._signal import Signal
+from coterie_backends_mp._spin import Spinner
 
 INTERFACE = Interface(
     observation_space=spaces.Dict(
@@ -96,31 +99,68 @@ def test_signals_count(pipe: bool) -> None:
     signal.close()
 
 
-def test_a_block_is_seen_alike_from_both_sides() -> None:
-    scopes = (2, 3)
-    size = block_size(INTERFACE, scopes, 2)
+@pytest.mark.parametrize("scopes", [(2, 3), (5,), (1, 1, 2, 1)])
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_block_is_seen_alike_from_both_sides(scopes: tuple[int, ...], guarded: bool) -> None:
+    layout = Layout(scopes=scopes, guarded=guarded)
+    size = block_size(INTERFACE, layout, 2)
     fd = make_block(size)
     assert os.fstat(fd).st_size == size
     ours, theirs = Block(fd, 2), Block(fd, 2)
-    left, right = (block.arrays(INTERFACE, scopes) for block in (ours, theirs))
-    left.observations["camera"].copy_(torch.arange(30).view(5, 3, 2))
-    left.rewards.fill_(2.5)
-    right.actions[1][1].fill_(0.25)
-    right.actions[0][0].fill_(2)
-    assert right.observations["camera"].tolist() == torch.arange(30).view(5, 3, 2).tolist()
-    assert right.observations["speed"].tolist() == [0.0] * 5
-    assert right.rewards.tolist() == [2.5] * 5
-    assert left.actions[1][1].tolist() == [[0.25, 0.25]] * 3
-    assert left.actions[0][0].tolist() == [2, 2]
-    assert left.actions[1][0].tolist() == [0, 0, 0]
-    assert all(t.data_ptr() % 64 == 0 for part in left.actions for t in part)
+    left, right = (block.arrays(INTERFACE, layout) for block in (ours, theirs))
+    pixels, speeds = torch.arange(30, dtype=torch.uint8).view(5, 3, 2), torch.arange(5.0)
+    left.observations[1].write({"camera": pixels, "speed": speeds})
+    left.rewards.write(speeds + 0.5)
+    row = 0
+    for member, count in enumerate(scopes):
+        rows = slice(row, row + count)
+        seen = right.observations[1].slot(member)
+        assert torch.equal(seen["camera"], pixels[rows])
+        assert torch.equal(seen["speed"], speeds[rows])
+        assert torch.equal(right.rewards.slots[member], speeds[rows] + 0.5)
+        assert all(t.data_ptr() % 64 == 0 and t.is_contiguous() for t in seen.values())
+        gear, wheels = right.actions.slot(member)
+        gear.fill_(member)
+        wheels.fill_(member / 4)
+        row += count
+    owner = torch.arange(len(scopes)).repeat_interleave(torch.tensor(scopes))
+    gears, wheels = left.actions.read()
+    assert torch.equal(gears, owner)
+    assert torch.equal(wheels, (owner / 4)[:, None].expand(5, 2))
+    assert right.observations[0].read()["speed"].tolist() == [0.0] * 5
     assert ours.board.command(Command.FINISH, 5, 6, 7) == 1
-    assert theirs.board.read_command() == (1, Command.FINISH, 5, 6, 7)
+    assert theirs.board.read_command() == (Command.FINISH, 5, 6, 7)
     os.close(fd)
 
 
+def test_guards_tell_whose_slot_was_overstepped() -> None:
+    layout = Layout(scopes=(2, 2, 1), guarded=True)
+    fd = make_block(block_size(INTERFACE, layout, 2))
+    arrays = Block(fd, 2).arrays(INTERFACE, layout)
+    names = dict(arrays.named())
+    assert {"observations.camera", "rewards", "actions.0", "actions.1"} <= names.keys()
+    for column in names.values():
+        column.set_guards()
+        assert column.broken_guards() == []
+    arrays.rewards.write(torch.ones(5))
+    arrays.actions.slot(1)[0].fill_(7)
+    assert all(column.broken_guards() == [] for column in names.values())
+    slot = arrays.rewards.slots[1]
+    slot.as_strided((3,), (1,), slot.storage_offset())[2] = 1.0
+    assert arrays.rewards.broken_guards() == [1]
+    os.close(fd)
+
+
+def test_a_spinner_sees_what_happens_soon_and_gives_up_in_time() -> None:
+    looks = iter([False] * 50)
+    assert Spinner().wait(lambda: next(looks, True))
+    start = time.monotonic()
+    assert not Spinner().wait(lambda: False)
+    assert time.monotonic() - start < 5.0
+
+
 def test_what_a_worker_is_doing_is_on_the_board() -> None:
-    fd = make_block(block_size(INTERFACE, (5,), 3))
+    fd = make_block(block_size(INTERFACE, Layout(scopes=(5,)), 3))
     ours, theirs = (Block(fd, 3).board.row(2) for _ in range(2))
     theirs.phase, theirs.timestep, theirs.member = "record", 12, 4
     assert (ours.phase, ours.timestep, ours.member) == ("record", 12, 4)

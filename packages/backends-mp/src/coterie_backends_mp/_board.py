@@ -8,7 +8,8 @@ from __future__ import annotations
 import mmap
 
 _SHARED_WORDS = 8
-_WORKER_WORDS = 16  # two cache lines, so that workers do not disturb each other
+_WORKER_WORDS = 32  # cache lines of their own, so that nobody who reads one disturbs a writer
+_ASKED, _ANSWERED, _FAILED, _BUSY, _PHASE, _MEMBER, _TIMESTEP = 0, 8, 9, 10, 16, 17, 18
 
 PHASES = (
     "start",
@@ -46,6 +47,7 @@ class Flag:
     INFOS = 4  # infos come through the channel
     STATES = 8
     CUT = 16
+    ODD = 32  # which of the two places for observations was written
 
 
 def board_size(workers: int) -> int:
@@ -71,10 +73,10 @@ class Board:
         words[0] += 1
         return words[0]
 
-    def read_command(self) -> tuple[int, int, int, int, int]:
-        """Read the number of the round, command, flags, timestep and timesteps."""
+    def read_command(self) -> tuple[int, int, int, int]:
+        """Read command, flags, timestep and timesteps."""
         words = self.words
-        return words[0], words[1], words[2], words[3], words[4]
+        return words[1], words[2], words[3], words[4]
 
     def row(self, worker: int) -> Row:
         """The words of one worker."""
@@ -94,13 +96,13 @@ class Row:
     """
 
     def __init__(self, board: Board, worker: int) -> None:
-        self._words = board.words
-        self._base = _SHARED_WORDS + worker * _WORKER_WORDS
+        first = _SHARED_WORDS + worker * _WORKER_WORDS
+        self._words = board.words[first : first + _WORKER_WORDS]
 
     def clear(self) -> None:
         """Forget an earlier worker of the same number."""
         for offset in range(_WORKER_WORDS):
-            self._words[self._base + offset] = 0
+            self._words[offset] = 0
         self.timestep = None
 
     def answer(self, number: int, failed: bool, busy: int) -> None:
@@ -111,52 +113,65 @@ class Row:
             failed: Whether a message about failures was sent.
             busy: Nanoseconds that it took.
         """
-        words, base = self._words, self._base
-        words[base + 1], words[base + 2] = failed, busy
-        words[base] = number
+        words = self._words
+        words[_FAILED], words[_BUSY] = failed, busy
+        words[_ANSWERED] = number
+
+    def release(self) -> None:
+        """Let go of the shared block."""
+        self._words.release()
+
+    @property
+    def asked(self) -> int:
+        """Number of the last round that the worker was asked to take part in."""
+        return self._words[_ASKED]
+
+    @asked.setter
+    def asked(self, number: int) -> None:
+        self._words[_ASKED] = number
 
     @property
     def answered(self) -> int:
         """Number of the last round that was answered."""
-        return self._words[self._base]
+        return self._words[_ANSWERED]
 
     @property
     def failed(self) -> bool:
         """Whether the answer is a message about failures."""
-        return bool(self._words[self._base + 1])
+        return bool(self._words[_FAILED])
 
     @property
     def busy(self) -> int:
         """Nanoseconds that the last answer took."""
-        return self._words[self._base + 2]
+        return self._words[_BUSY]
 
     @property
     def phase(self) -> str:
         """What the worker is doing."""
-        return PHASES[self._words[self._base + 3]]
+        return PHASES[self._words[_PHASE]]
 
     @phase.setter
     def phase(self, phase: str) -> None:
-        self._words[self._base + 3] = _CODE_OF.get(phase, 0)
+        self._words[_PHASE] = _CODE_OF.get(phase, 0)
 
     @property
     def member(self) -> int:
         """Index of the member whose turn it is."""
-        return self._words[self._base + 4]
+        return self._words[_MEMBER]
 
     @member.setter
     def member(self, index: int) -> None:
-        self._words[self._base + 4] = index
+        self._words[_MEMBER] = index
 
     @property
     def timestep(self) -> int | None:
         """Timestep that the worker is at; ``None`` before the first."""
-        timestep = self._words[self._base + 5]
+        timestep = self._words[_TIMESTEP]
         return None if timestep < 0 else timestep
 
     @timestep.setter
     def timestep(self, timestep: int | None) -> None:
-        self._words[self._base + 5] = -1 if timestep is None else timestep
+        self._words[_TIMESTEP] = -1 if timestep is None else timestep
 
 
 _CODE_OF = {phase: code for code, phase in enumerate(PHASES)}

@@ -7,11 +7,12 @@ import os
 import select
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from coterie import Interface, Member
 
-from ._block import Arrays, Block, block_size, make_block
+from ._arrays import Arrays, Layout
+from ._block import Block, block_size, make_block
 from ._board import Command
 from ._cfg import ParallelTrainerCfg
 from ._channel import Channel
@@ -19,6 +20,7 @@ from ._launcher import ServerLost
 from ._messages import Exited
 from ._process import Process
 from ._signal import Signal
+from ._spin import Spinner
 from ._system import kill_group
 from ._warm import give_back, lease
 
@@ -35,6 +37,7 @@ class Crew:
         cfg: Time limits.
         fork: Whether workers are forked from the server.
         preload: Modules that the server imports first.
+        guarded: Whether there are guards behind what each member exchanges.
 
     Raises:
         SharedMemoryError: There is not enough memory for the block.
@@ -47,18 +50,21 @@ class Crew:
         cfg: ParallelTrainerCfg,
         fork: bool,
         preload: Sequence[str],
+        guarded: bool = False,
     ) -> None:
-        self.groups, self.interface = groups, interface
+        self.groups, self.interface, self.guarded = groups, interface, guarded
         self.scopes = tuple(m.num_envs for group in groups for m in group)
         self.processes: dict[int, Process] = {}
         self._cfg = cfg
         self._patience = min(cfg.start_timeout, cfg.phase_timeout, cfg.slow_warning)
         self._owner = os.getpid()
-        self._fd = make_block(block_size(interface, self.scopes, len(groups)))
+        layout = Layout(scopes=self.scopes, guarded=guarded)
+        self._fd = make_block(block_size(interface, layout, len(groups)))
         self._block: Block | None = Block(self._fd, len(groups))
-        self.arrays: Arrays = self._block.arrays(interface, self.scopes)
+        self.arrays: Arrays = self._block.arrays(interface, layout)
         self.board = self._block.board
         self._done = Signal.create()
+        self._spinner = Spinner()
         self._launcher, self._modules = lease(fork), preload
         self._poll = select.poll()
         self._poll.register(self._done.fd, select.POLLIN)
@@ -77,11 +83,13 @@ class Crew:
         for number in missing:
             self._start(number)
 
-    def fits(self, groups: Sequence[Sequence[Member]], interface: Interface) -> bool:
+    def fits(self, groups: Sequence[Sequence[Member]], interface: Interface, guarded: bool) -> bool:
         """Whether this crew is the one for these members and this environment."""
-        return interface == self.interface and [list(group) for group in groups] == [
-            list(group) for group in self.groups
-        ]
+        return (
+            interface == self.interface
+            and guarded == self.guarded
+            and [list(group) for group in groups] == [list(group) for group in self.groups]
+        )
 
     def how_the_server_ended(self) -> str:
         """Say what happened to the server, for messages."""
@@ -220,16 +228,14 @@ class Crew:
         Returns:
             Whether all have answered; else somebody ended, or is slow.
         """
-        for _ in waiting:
-            for process in waiting:
-                if process.exited is not None:
-                    return False
+        if self._spinner.wait(_have_answered(waiting)):
+            return True
+        for _ in range(len(waiting) + 1):  # one for wake-ups of rounds that were answered in time
+            if any(process.exited is not None for process in waiting):
+                return False
             if not self._look(self._patience):
                 return False
-            for process in waiting:
-                if process.row.answered != process.asked:
-                    break
-            else:
+            if all(process.row.answered == process.asked for process in waiting):
                 return True
         return False
 
@@ -275,6 +281,21 @@ class Crew:
         while any(p.exited is None for p in alive) and time.monotonic() < end:
             self._look(end - time.monotonic())
         self.kill(process.number for process in alive)
+
+
+def _have_answered(processes: Sequence[Process]) -> Callable[[], bool]:
+    """Make a function that looks whether all have answered, at none of them twice in vain."""
+    rest = [(process.row, process.asked) for process in processes]
+
+    def look() -> bool:
+        while rest:
+            row, asked = rest[-1]
+            if row.answered != asked:
+                return False
+            rest.pop()
+        return True
+
+    return look
 
 
 _SERVER_GONE = "the process that starts and watches the workers ended; they ended with it"

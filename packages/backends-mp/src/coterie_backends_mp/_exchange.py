@@ -16,9 +16,9 @@ from coterie import (
     Tree,
     cut_infos,
 )
-from coterie.spaces import build_tree, leaf_of, space_leaves, tree_cat, tree_map
+from coterie.spaces import tree_cat, tree_map
 
-from ._block import Arrays
+from ._arrays import Arrays
 from ._board import Flag
 from ._packing import pack_small
 
@@ -32,20 +32,31 @@ class Exchange:
     Args:
         arrays: The tensors of the block.
         interface: Spaces and device of the environment.
+        guarded: Whether to look after each step whether somebody wrote where nothing belongs.
     """
 
-    def __init__(self, arrays: Arrays, interface: Interface) -> None:
+    def __init__(self, arrays: Arrays, interface: Interface, guarded: bool = False) -> None:
         self._arrays, self._interface = arrays, interface
-        self._leaves = [leaf.path for leaf in space_leaves(interface.action_space)]
-        self._parts = [[leaf_of(own, path) for own in arrays.actions] for path in self._leaves]
+        self._away = interface.device.type != "cpu"
+        self._odd = 0
+        arrays.valid.write(torch.ones(interface.num_envs, dtype=torch.bool))
+        self._guarded = list(arrays.named()) if guarded else []
+        for _, column in self._guarded:
+            column.set_guards()
 
     def put_observations(self, observations: Tree, states: Tree | None) -> int:
-        """Write what the next actions answer; return what workers must know about it."""
-        _fill(self._arrays.observations, observations)
+        """Write what the next actions answer, to the place that was not written last.
+
+        Returns:
+            What workers must know about it.
+        """
+        self._odd = place = 1 - self._odd
+        self._arrays.observations[place].write(observations)
+        flags = Flag.ODD if place else 0
         if states is None:
-            return 0
-        _fill(self._arrays.states, states)
-        return Flag.STATES
+            return flags
+        self._arrays.states[place].write(states)
+        return flags | Flag.STATES
 
     def put_step(self, transition: Transition, observations: Tree, states: Tree | None) -> int:
         """Write a step; return what workers must know about it.
@@ -61,20 +72,16 @@ class Exchange:
         if ends is observations and end_states is states:
             flags |= Flag.SAME
         else:
-            _fill(arrays.final_observations, ends)
+            arrays.final_observations.write(ends)
             if end_states is not None:
-                _fill(arrays.final_states, end_states)
-        arrays.rewards.copy_(transition.rewards)
-        arrays.terminated.copy_(transition.terminated)
-        arrays.truncated.copy_(transition.truncated)
+                arrays.final_states.write(end_states)
+        arrays.rewards.write(transition.rewards)
+        arrays.terminated.write(transition.terminated)
+        arrays.truncated.write(transition.truncated)
         if transition.all_valid:
             return flags | Flag.ALL_VALID
-        arrays.valid.copy_(transition.valid)
+        arrays.valid.write(transition.valid)
         return flags
-
-    def mark_all_valid(self) -> None:
-        """Fill what is not written at a step of an environment that never skips one."""
-        self._arrays.valid.fill_(True)
 
     def take_actions(self, members: Sequence[Member], random: Mapping[int, RandomActor]) -> Any:
         """Read the members' actions ``[num_envs, ...]``; draw those of failed members.
@@ -83,31 +90,27 @@ class Exchange:
             members: The population.
             random: What acts for failed members, by their index.
         """
-        device = self._interface.device
         if random:
             return tree_cat([self._act(member, random) for member in members])
-        tensors = {
-            path: torch.cat(parts).to(device)
-            for path, parts in zip(self._leaves, self._parts, strict=True)
-        }
-        return build_tree(self._interface.action_space, tensors)
+        return self._bring(self._arrays.actions.read())
+
+    def overstepped(self) -> tuple[int, str] | None:
+        """Find somebody who wrote behind a member's slot: index of the member, and the array."""
+        for name, column in self._guarded:
+            for member in column.broken_guards():
+                column.set_guards()
+                return member, name
+        return None
 
     def _act(self, member: Member, random: Mapping[int, RandomActor]) -> Any:
         if member.index in random:
             return random[member.index].act()
-        device = self._interface.device
-        return tree_map(lambda tensor: tensor.to(device), self._arrays.actions[member.index])
+        return self._bring(self._arrays.actions.slot(member.index))
 
-
-def _fill(target: Any, source: Any) -> None:
-    if isinstance(target, torch.Tensor):
-        target.copy_(source)
-    elif isinstance(target, dict):
-        for key, part in target.items():
-            _fill(part, source[key])
-    else:
-        for part, own in zip(target, source, strict=True):
-            _fill(part, own)
+    def _bring(self, tree: Any) -> Any:
+        if not self._away:
+            return tree
+        return tree_map(lambda tensor: tensor.to(self._interface.device), tree)
 
 
 def pack_infos(infos: Mapping[str, Any], members: Sequence[Member], rows: int) -> dict[int, bytes]:

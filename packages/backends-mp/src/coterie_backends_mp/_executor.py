@@ -13,6 +13,7 @@ from coterie import (
     Member,
     Mode,
     RandomActor,
+    SharedMemoryError,
     State,
     TrainerCfg,
     TrainerStateError,
@@ -74,8 +75,7 @@ class ProcessExecutor(Executor):
         groups = place(members, count_processes(settings.processes, len(members), cores))
         messages = open_messages(groups, interface, mode, settings)
         crew = self._ready_crew(groups, interface, settings)
-        self._exchange = Exchange(crew.arrays, interface)
-        self._exchange.mark_all_valid()
+        self._exchange = Exchange(crew.arrays, interface, cfg.debug)
         self._busy = True
         crew.send(messages)
         self._collect(messages)
@@ -172,13 +172,13 @@ class ProcessExecutor(Executor):
     ) -> Crew:
         """Make the crew, or bring the one that there is to full strength."""
         members = self._members
-        if self._crew is not None and not self._crew.fits(groups, interface):
+        if self._crew is not None and not self._crew.fits(groups, interface, cfg.debug):
             self.close()
         try:
             if self._crew is None:
                 check_descriptors(members, len(groups))
                 fork, preload = forks(cfg, members, interface), modules_to_preload(cfg, members)
-                self._crew = Crew(groups, interface, cfg, fork, preload)
+                self._crew = Crew(groups, interface, cfg, fork, preload, cfg.debug)
                 weakref.finalize(self, self._crew.close, 0.0)
             self._crew.bury()
             self._crew.start()
@@ -227,7 +227,20 @@ class ProcessExecutor(Executor):
         processes = [crew.processes[number] for number in numbers]
         if late or any(not p.answered or p.row.failed for p in processes):
             self._fail(find_failures(crew, numbers, late))
+        if crew.guarded:
+            self._check_guards()
         return max((p.row.busy for p in processes), default=0) * 1e-9
+
+    def _check_guards(self) -> None:
+        assert self._exchange is not None
+        found = self._exchange.overstepped()
+        if found is not None:
+            index, name = found
+            raise SharedMemoryError(
+                f"at step {self._timestep} something was written behind the part of {name} that "
+                f"belongs to agent {index} ({self._members[index].name!r}); what other agents saw "
+                "may be wrong. An agent may write to memory that it made itself only"
+            )
 
     def _collect(self, numbers: Collection[int]) -> dict[int, Any]:
         """Wait for the answers to messages; return the results by index of the member."""

@@ -58,10 +58,11 @@ class Process:
 
     def wake(self, number: int) -> None:
         """Wake it up for a round."""
-        self.asked = number
+        self.asked = self.row.asked = number
         self.go.send()
 
     def close(self) -> None:
         """Give its descriptors back."""
         self.channel.close()
         self.go.close()
+        self.row.release()

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from attrs import evolve
 
-from coterie import Interface, Member, MemberDriver
+from coterie import Interface, Member, RowsDriver, Transition
 from coterie.spaces import leaf_of, space_leaves
 
-from ._board import Row
+from ._arrays import Arrays
+from ._board import Flag, Row
 from ._messages import Open, SeatSpec
 from ._packing import pack, to_cpu, unpack
 
+_KINDS = Flag.SAME | Flag.ALL_VALID | Flag.STATES | Flag.ODD
 
-class ReportingDriver(MemberDriver):
+
+class ReportingDriver(RowsDriver):
     """A driver that lets the trainer see what it is doing, even after this process was killed.
 
     Args:
@@ -32,6 +36,7 @@ class ReportingDriver(MemberDriver):
             message.mode,
             deterministic=message.deterministic,
             debug=message.debug,
+            alone=len(message.seats) == 1,
         )
 
     @property
@@ -62,11 +67,11 @@ class Seat:
         spec: The member.
         interface: Spaces, number of instances and device of the environment.
         message: How it shall act.
-        actions: Where its actions go, tensors ``[n, ...]`` of the shared block.
+        arrays: What it exchanges with the trainer.
     """
 
     def __init__(
-        self, row: Row, spec: SeatSpec, interface: Interface, message: Open, actions: Any
+        self, row: Row, spec: SeatSpec, interface: Interface, message: Open, arrays: Arrays
     ) -> None:
         self.index, self.name = spec.index, spec.name
         agent = unpack(spec.agent)
@@ -80,10 +85,35 @@ class Seat:
         self.agent = agent
         self.uses_infos = bool(agent.uses_infos)
         self.driver = ReportingDriver(row, member, interface, message)
+        self._arrays = arrays
+        self._views = tuple(
+            (tree.slot(spec.index), None if states is None else states.slot(spec.index))
+            for tree, states in zip(arrays.observations, arrays.states, strict=True)
+        )
+        self._transitions: dict[int, Transition] = {}
+        actions = arrays.actions.slot(spec.index)
         self._targets: list[tuple[torch.Tensor, Any]] = [
             (leaf_of(actions, leaf.path), leaf.path)
             for leaf in space_leaves(interface.action_space)
         ]
+
+    def begin(self, flags: int, timestep: int, timesteps: int) -> None:
+        """Answer the first observations of a run."""
+        observations, states = self._answered(flags)
+        actions = self.driver.begin(
+            observations, states, timestep=timestep, timesteps=timesteps, cut=bool(flags & Flag.CUT)
+        )
+        self.put(actions)
+
+    def advance(self, flags: int, infos: Any) -> None:
+        """Record a step, learn, and answer the next observations."""
+        observations, states = self._answered(flags)
+        transition = self._transition(flags, infos)
+        self.put(self.driver.advance(transition, observations, states))
+
+    def finish(self, flags: int, infos: Any) -> None:
+        """Record the last step and learn."""
+        self.driver.finish(self._transition(flags, infos))
 
     def put(self, actions: Any) -> None:
         """Write actions to the shared block."""
@@ -92,6 +122,38 @@ class Seat:
             return
         for target, path in self._targets:
             target.copy_(leaf_of(actions, path))
+
+    def _answered(self, flags: int) -> tuple[Any, Any]:
+        """The observations and states that the next actions answer."""
+        observations, states = self._views[1 if flags & Flag.ODD else 0]
+        return observations, states if flags & Flag.STATES else None
+
+    def _transition(self, flags: int, infos: Any) -> Transition:
+        """Where the step led to, as it lies in the shared block."""
+        key = flags & _KINDS
+        if key not in self._transitions:
+            self._transitions[key] = self._lay_transition(key)
+        found = self._transitions[key]
+        return evolve(found, infos=infos) if infos else found
+
+    def _lay_transition(self, flags: int) -> Transition:
+        arrays, index = self._arrays, self.index
+        ends, end_states = self._answered(flags)
+        if not flags & Flag.SAME:
+            ends = arrays.final_observations.slot(index)
+            if end_states is not None:
+                end_states = arrays.final_states.slot(index)
+        return Transition(
+            observations=(),
+            actions=(),
+            rewards=arrays.rewards.slots[index],
+            next_observations=ends,
+            terminated=arrays.terminated.slots[index],
+            truncated=arrays.truncated.slots[index],
+            valid=arrays.valid.slots[index],
+            all_valid=bool(flags & Flag.ALL_VALID),
+            next_states=end_states,
+        )
 
     def metrics(self, _: bytes | None) -> dict[str, float]:
         """Hand over the agent's scalars."""

@@ -13,11 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from attrs import evolve
 
-from coterie import Transition
-
-from ._block import Arrays, Block
+from ._arrays import Layout
+from ._block import Block
 from ._board import Command, Flag
 from ._channel import Channel
 from ._messages import Answer, Ask, FailureReport, Open
@@ -26,7 +24,9 @@ from ._packing import unpack, unpack_small
 from ._reports import report
 from ._seat import Seat
 from ._signal import Signal
+from ._spin import Spinner
 
+_NO_INFOS: dict[int, Any] = {}
 CRASHED = 70  # exit code of a worker that failed outside of the members' code
 
 
@@ -56,27 +56,35 @@ class Worker:
         self._row = block.board.row(number)
         self._seats: dict[int, Seat] = {}
         self._turn: Seat | None = None
-        self._arrays: Arrays | None = None
-        self._transitions: dict[int, Transition] = {}
+        self._round = 0
+        self._spinner = Spinner()
 
     def serve(self) -> None:
         """Do what the trainer asks for, until it says stop."""
+        board, row, now = self._block.board, self._row, time.perf_counter_ns
         while True:
-            self._go.wait()
-            start = time.perf_counter_ns()
-            number, command, flags, timestep, timesteps = self._block.board.read_command()
+            self._wait()
+            start = now()
+            command, flags, timestep, timesteps = board.read_command()
             if command == Command.STOP:
                 return
             if command == Command.MESSAGE:
                 self._channel.send(self._handle(self._channel.receive()[0]))
-                failed = False
+                failures = []
             else:
                 failures = self._step(command, flags, timestep, timesteps)
-                failed = bool(failures)
                 if failures:
                     self._channel.send(Answer(results={}, failures=tuple(failures)))
-            self._row.answer(number, failed, time.perf_counter_ns() - start)
+            row.answer(self._round, bool(failures), now() - start)
             self._done.send()
+
+    def _wait(self) -> None:
+        """Wait for the next round, for a moment awake: falling asleep can cost more than it."""
+        row = self._row
+        if not self._spinner.wait(lambda: row.asked != self._round):
+            while row.asked == self._round:  # wake-ups of rounds that came in time are still there
+                self._go.wait()
+        self._round = row.asked
 
     def _handle(self, message: Any) -> Answer:
         if isinstance(message, Open):
@@ -93,16 +101,16 @@ class Worker:
     def _open(self, message: Open) -> Answer:
         self._seats.clear()
         self._turn = None
-        self._transitions.clear()
         torch.set_num_threads(message.threads)
         interface = unpack(message.interface)
-        self._arrays = self._block.arrays(interface, message.scopes)
+        layout = Layout(scopes=message.scopes, guarded=message.debug)
+        arrays = self._block.arrays(interface, layout)
         failures = []
         for spec in message.seats:
             self._output.belongs_to(spec.name)
             self._row.member, self._row.timestep, self._row.phase = spec.index, None, "load"
             try:
-                seat = Seat(self._row, spec, interface, message, self._arrays.actions[spec.index])
+                seat = Seat(self._row, spec, interface, message, arrays)
                 seat.driver.setup()
                 self._seats[spec.index] = seat
             except BaseException as error:
@@ -110,30 +118,12 @@ class Worker:
         return Answer(results={}, failures=tuple(failures))
 
     def _step(self, command: int, flags: int, timestep: int, timesteps: int) -> list[FailureReport]:
-        assert self._arrays is not None
-        observations = self._arrays.observations
-        states = self._arrays.states if flags & Flag.STATES else None
         if command == Command.BEGIN:
-            cut = bool(flags & Flag.CUT)
-
-            def begin(seat: Seat) -> None:
-                actions = seat.driver.begin(
-                    observations, states, timestep=timestep, timesteps=timesteps, cut=cut
-                )
-                seat.put(actions)
-
-            return self._each(begin, self._seats)
-        infos = self._receive_infos() if flags & Flag.INFOS else None
-        transition = self._transition(flags)
-
-        def learn(seat: Seat) -> None:
-            own = evolve(transition, infos=infos[seat.index]) if infos else transition
-            if command == Command.ADVANCE:
-                seat.put(seat.driver.advance(own, observations, states))
-            else:
-                seat.driver.finish(own)
-
-        return self._each(learn, self._seats)
+            return self._each(lambda seat: seat.begin(flags, timestep, timesteps), self._seats)
+        infos = self._receive_infos() if flags & Flag.INFOS else _NO_INFOS
+        if command == Command.ADVANCE:
+            return self._each(lambda seat: seat.advance(flags, infos.get(seat.index)), self._seats)
+        return self._each(lambda seat: seat.finish(flags, infos.get(seat.index)), self._seats)
 
     def _each(
         self, work: Callable[[Seat], None], indices: Sequence[int] | dict[int, Seat]
@@ -162,36 +152,6 @@ class Worker:
         return {
             index: unpack_small(packed[index]) if index in packed else {} for index in self._seats
         }
-
-    def _transition(self, flags: int) -> Transition:
-        """Make the step of the whole environment; it lies in the shared block."""
-        key = flags & (Flag.SAME | Flag.ALL_VALID | Flag.STATES)
-        if key not in self._transitions:
-            self._transitions[key] = _lay_transition(self._arrays, key)
-        return self._transitions[key]
-
-
-def _lay_transition(arrays: Any, flags: int) -> Transition:
-    same, states = bool(flags & Flag.SAME), bool(flags & Flag.STATES)
-    ends = (
-        (arrays.observations, arrays.states)
-        if same
-        else (
-            arrays.final_observations,
-            arrays.final_states,
-        )
-    )
-    return Transition(
-        observations=arrays.observations,
-        actions=(),
-        rewards=arrays.rewards,
-        next_observations=ends[0],
-        terminated=arrays.terminated,
-        truncated=arrays.truncated,
-        valid=arrays.valid,
-        all_valid=bool(flags & Flag.ALL_VALID),
-        next_states=ends[1] if states else None,
-    )
 
 
 def run(number: int, workers: int, fds: Sequence[int], log: int) -> None:

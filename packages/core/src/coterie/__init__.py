@@ -39,7 +39,8 @@ if TYPE_CHECKING:
         WorkerStartError,
         WorkerTimeout,
     )
-    from ._executors.driver import MemberDriver, cut_infos
+    from ._executors.cutting import MemberDriver, cut_infos
+    from ._executors.driver import RowsDriver
     from ._executors.interface import Executor, Mode
     from ._executors.local import LocalExecutor
     from ._executors.substitute import RandomActor
@@ -93,7 +94,8 @@ _HOMES = {
         "WorkerStartError",
         "WorkerTimeout",
     ),
-    "_executors.driver": ("MemberDriver", "cut_infos"),
+    "_executors.cutting": ("MemberDriver", "cut_infos"),
+    "_executors.driver": ("RowsDriver",),
     "_executors.interface": ("Executor", "Mode"),
     "_executors.local": ("LocalExecutor",),
     "_executors.substitute": ("RandomActor",),
@@ -171,6 +173,7 @@ __all__ = [
     "PluginError",
     "PluginNotFound",
     "RandomActor",
+    "RowsDriver",
     "RunInfo",
     "SequentialTrainer",
     "SharedMemoryError",

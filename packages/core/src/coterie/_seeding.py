@@ -41,6 +41,7 @@ class GlobalStreams:
 
     def __init__(self, seed: int, device: torch.device | None = None) -> None:
         self._cuda = device if device is not None and device.type == "cuda" else None
+        self._installed = False
         outside = self._capture()
         torch.default_generator.manual_seed(derive_seed(seed, "torch"))
         np.random.seed(derive_seed(seed, "numpy") % 2**32)
@@ -63,8 +64,15 @@ class GlobalStreams:
             self._inside = self._capture()
             self._apply(outside)
 
+    def install(self) -> None:
+        """Make the process-wide generators the member's own, for good: nobody else draws here."""
+        self._apply(self._inside)
+        self._installed = True
+
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the streams as tensors and plain values."""
+        if self._installed:
+            self._inside = self._capture()
         kind, keys, position, has_gauss, gauss = self._inside["numpy"]
         version, numbers, gauss_next = self._inside["random"]
         return {
@@ -83,6 +91,8 @@ class GlobalStreams:
             self._inside["cuda"] = state["cuda"].clone()
         self._inside["numpy"] = (kind, keys.numpy().astype(np.uint32), position, has_gauss, gauss)
         self._inside["random"] = (version, tuple(numbers.tolist()), gauss_next)
+        if self._installed:
+            self._apply(self._inside)
 
     def _capture(self) -> dict[str, Any]:
         states = {

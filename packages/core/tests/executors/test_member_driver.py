@@ -5,8 +5,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from coterie import Member, MemberDriver, RandomActor, Transition, WorkerRaised
-from coterie._executors.driver import cut_infos
+from coterie import Member, MemberDriver, RandomActor, Transition, WorkerRaised, cut_infos
 from coterie._spaces import check_contained
 from coterie.testing import CountingEnv, MemoryAgent, SpaceEnv, SumAgent, agents_for
 

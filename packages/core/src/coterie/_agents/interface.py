@@ -57,6 +57,14 @@ class Agent(abc.ABC):
     uses_infos: ClassVar[bool] = True
     """Whether the agent reads ``transition.infos``; ``False`` saves bringing them to it."""
 
+    keeps_transitions: ClassVar[bool] = True
+    """Whether the agent may keep tensors that it is given, beyond the call.
+
+    ``False``: it copies what it remembers, and trainers need not copy each step for it. It may
+    then rely on observations until the ``record_transition`` that brings them back returned, and
+    on the other tensors of a transition during that call.
+    """
+
     def __init__(
         self,
         *,

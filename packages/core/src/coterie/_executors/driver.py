@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch._C import _set_grad_enabled
 
 from .._agents.transition import Transition
 from .._errors import WorkerRaised
 from .._seeding import GlobalStreams, derive_seed
-from .._spaces import Leaf, check_contained, leaf_of, space_leaves
+from .._spaces import check_contained, leaf_of, space_leaves
 from .._trees import tree_map, tree_rows
 
 if TYPE_CHECKING:
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
     from .interface import Mode
 
 
-class MemberDriver:
-    """Runs one member's agent: the same code in the caller's process and in a worker.
+class RowsDriver:
+    """Runs one member's agent on the rows of its scope: the same code in every process.
 
-    It cuts the member's rows out of the environment's tensors, brings them to the agent's
-    device, calls the agent's life cycle and turns what goes wrong into a
-    :class:`~coterie.WorkerRaised` that names member, phase and timestep.
+    It brings the rows to the agent's device, calls the agent's life cycle and turns what goes
+    wrong into a :class:`~coterie.WorkerRaised` that names member, phase and timestep.
+
+    What it is given must stay as it is until the next call returned, be contiguous and start at
+    a cache line: a matrix product can round differently otherwise. An agent that keeps
+    transitions gets copies.
 
     Args:
         member: The member.
@@ -35,6 +39,7 @@ class MemberDriver:
         mode: ``"train"``, or ``"eval"``: act only.
         deterministic: Whether to take the mean action.
         debug: Whether to check that actions lie within their space.
+        alone: Whether nobody else uses the process-wide random generators of this process.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class MemberDriver:
         *,
         deterministic: bool = False,
         debug: bool = False,
+        alone: bool = False,
     ) -> None:
         self.member = member
         self.agent = member.agent
@@ -56,8 +62,13 @@ class MemberDriver:
         self._device = None if interface.device == self.agent.device else self.agent.device
         self._deterministic = deterministic
         self._space = interface.action_space if debug else None
+        self._alone = alone
         self._timesteps = 0
-        self._leaves = space_leaves(interface.action_space)
+        self._expected = [
+            (leaf.path, (member.num_envs, *leaf.shape), leaf.dtype)
+            for leaf in space_leaves(interface.action_space)
+        ]
+        self._copies = self.agent.keeps_transitions or self._device is not None
         self._streams: GlobalStreams | None = None
         self._threads: int | None = None
         self._generator_state = self.agent.generator.get_state()
@@ -75,9 +86,9 @@ class MemberDriver:
                 self.agent.generator.manual_seed(derive_seed(self.member.seed, "eval"))
             if self.agent.uses_global_generators:
                 self._streams = self._open_streams()
-            with self._inside():
-                self.agent.setup(self.member.num_envs)
-                self.agent.enable_training_mode(self._mode == "train")
+                if self._alone:
+                    self._streams.install()
+        self._guard("setup", self._get_ready)
 
     def leave(self) -> None:
         """End a run: keep the random streams with the member, undo what evaluation changed."""
@@ -91,34 +102,39 @@ class MemberDriver:
     def begin(
         self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
     ) -> Any:
-        """Answer the first observations of a run with actions ``[n, ...]`` of the scope."""
+        """Answer the first observations of a run.
+
+        Args:
+            observations: Tensors ``[n, ...]``.
+            states: Privileged observations that belong to them, or ``None``.
+            timestep: The first timestep.
+            timesteps: Where the count of timesteps ends.
+            cut: Whether the run starts from a reset.
+
+        Returns:
+            Actions ``[n, ...]`` on the environment's device.
+        """
         self.timestep, self._timesteps = timestep, timesteps
-        with self.during("reset"), self._inside():
-            if cut and self._mode == "train":
-                self.agent.episodes_cut()
-            return self._act(self._rows(observations), self._rows(states))
+        return self._guard("reset", self._begin, observations, states, cut)
 
     def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
-        """Record a step, learn, and answer the next observations with actions ``[n, ...]``."""
-        with self.during("record"), self._inside():
-            if self._mode == "eval":  # nothing is learned: the step need not be cut out
-                self.timestep = (self.timestep or 0) + 1
-                return self._act(self._rows(observations), self._rows(states))
-            own = self._own(transition)
-            self._learn(own)
-            self.timestep = (self.timestep or 0) + 1
-            # Where no episode ended, the next actions answer what the step ended in.
-            same = observations is transition.next_observations
-            return self._act(
-                own.next_observations if same else self._rows(observations),
-                own.next_states if states is transition.next_states else self._rows(states),
-            )
+        """Record a step, learn, and answer the next observations.
+
+        Args:
+            transition: Where the step led to. Its observations, actions and states are not read,
+                but set: they are those that the agent acted on.
+            observations: What to answer, tensors ``[n, ...]``.
+            states: Privileged observations that belong to them, or ``None``.
+
+        Returns:
+            Actions ``[n, ...]`` on the environment's device.
+        """
+        return self._guard("record", self._advance, transition, observations, states)
 
     def finish(self, transition: Transition) -> None:
-        """Record the last step of the run and learn."""
+        """Record the last step of the run and learn; arguments as above."""
         if self._mode == "train":
-            with self.during("record"), self._inside():
-                self._learn(self._own(transition))
+            self._guard("record", lambda: self._learn(self._completed(transition)))
 
     def metrics(self) -> dict[str, float]:
         """Hand over the agent's scalars since the last call."""
@@ -153,19 +169,53 @@ class MemberDriver:
         except (Exception, SystemExit) as error:
             raise member_raised(self.member, self.phase, self.timestep, error) from error
 
-    @contextmanager
-    def _inside(self) -> Iterator[None]:
-        """Let the member have what is process-wide for itself: random streams and threads."""
+    def _guard(self, phase: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Do some of the member's work; it has what is process-wide for itself.
+
+        That is its random streams, and its number of threads: a change of it stays its own. The
+        same as ``during`` around the work, without what a generator costs at each step.
+
+        Raises:
+            WorkerRaised: It raised an exception, or tried to end the process.
+        """
+        self.phase = phase
         outside = torch.get_num_threads()
-        if self._threads not in (None, outside):
+        if self._threads is not None and self._threads != outside:
             torch.set_num_threads(self._threads)
         try:
-            with self._streams.active() if self._streams else nullcontext():
-                yield
+            if self._streams is None or self._alone:
+                return work(*arguments)
+            with self._streams.active():
+                return work(*arguments)
+        except (Exception, SystemExit) as error:
+            raise member_raised(self.member, self.phase, self.timestep, error) from error
         finally:
             self._threads = torch.get_num_threads()
             if self._threads != outside:
                 torch.set_num_threads(outside)
+
+    def _get_ready(self) -> None:
+        self.agent.setup(self.member.num_envs)
+        self.agent.enable_training_mode(self._mode == "train")
+
+    def _begin(self, observations: Any, states: Any, cut: bool) -> Any:
+        if cut and self._mode == "train":
+            self.agent.episodes_cut()
+        return self._act(self._take(observations), self._take(states))
+
+    def _advance(self, own: Transition, observations: Any, states: Any) -> Any:
+        if self._mode == "train":
+            transition = self._completed(own)
+            self._learn(transition)
+            # Where no episode ended, the next actions answer what the step ended in.
+            same = observations is own.next_observations
+            observations = transition.next_observations if same else self._take(observations)
+            same = states is own.next_states
+            states = transition.next_states if same else self._take(states)
+        else:
+            observations, states = self._take(observations), self._take(states)
+        self.timestep = (self.timestep or 0) + 1
+        return self._act(observations, states)
 
     def _open_streams(self) -> GlobalStreams:
         if self._mode == "eval":
@@ -188,62 +238,88 @@ class MemberDriver:
             self.agent.pre_interaction(timestep=timestep, timesteps=self._timesteps)
         self.phase = "act"
         self._observations, self._states = observations, states
-        with torch.no_grad():
-            self._actions = self.agent.act(
+        with_gradients = torch.is_grad_enabled()
+        _set_grad_enabled(False)  # the context manager costs ten times as much
+        try:
+            actions = self.agent.act(
                 observations,
                 states=states,
                 timestep=timestep,
                 timesteps=self._timesteps,
                 deterministic=self._deterministic,
             )
-        self._check(self._actions)
-        home = None if self._device is None else self._interface.device
-        return tree_map(
-            lambda t: t.detach() if home is None else t.detach().to(home), self._actions
-        )
+        finally:
+            _set_grad_enabled(with_gradients)
+        self._actions = actions
+        self._check(actions)
+        return self._home(actions)
 
-    def _rows(self, tree: Tree | None) -> Any:
-        """Copy the member's rows to the agent's device."""
-        return None if tree is None else tree_rows(tree, self.member.scope, self._device)
+    def _home(self, actions: Any) -> Any:
+        """Bring actions to the environment's device, without their history."""
+        if self._device is not None:
+            home = self._interface.device
+            return tree_map(lambda tensor: tensor.detach().to(home), actions)
+        if isinstance(actions, torch.Tensor) and not actions.requires_grad:
+            return actions
+        return tree_map(torch.Tensor.detach, actions)
 
-    def _own(self, transition: Transition) -> Transition:
-        """Cut the member's rows out of a step; observations and actions are those it acted on."""
-        own = self._cut
-        return Transition(
-            observations=self._observations,
-            actions=self._actions,
-            rewards=own(transition.rewards),
-            next_observations=self._rows(transition.next_observations),
-            terminated=own(transition.terminated),
-            truncated=own(transition.truncated),
-            valid=own(transition.valid),
-            all_valid=transition.all_valid,
-            states=self._states,
-            next_states=self._rows(transition.next_states),
-            infos=cut_infos(transition.infos, self.member.scope, self._interface.num_envs)
-            if self.agent.uses_infos
-            else {},
-        )
+    def _take(self, tree: Any) -> Any:
+        """Copy what the agent may keep; bring it to the agent's device."""
+        return tree_rows(tree, _EVERY, self._device) if self._copies and tree is not None else tree
 
-    def _cut(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Copy the member's rows: an executor may write the next step to the same memory."""
-        own = tensor[self.member.scope]
-        return own.clone() if self._device is None else own.to(self._device)
+    def _completed(self, own: Transition) -> Transition:
+        """Add to a step of the scope what the agent acted on and did."""
+        if self._copies:
+            take = self._take
+            own = Transition(
+                observations=self._observations,
+                actions=self._actions,
+                rewards=take(own.rewards),
+                next_observations=take(own.next_observations),
+                terminated=take(own.terminated),
+                truncated=take(own.truncated),
+                valid=take(own.valid),
+                all_valid=own.all_valid,
+                states=self._states,
+                next_states=take(own.next_states),
+                infos=own.infos,
+            )
+        else:  # the caller made it for this; making another one costs as much as recording it
+            _set(own, "observations", self._observations)
+            _set(own, "actions", self._actions)
+            _set(own, "states", self._states)
+        return own
 
     def _check(self, actions: Any) -> None:
-        for leaf in self._leaves:
-            self._check_leaf(leaf_of(actions, leaf.path), leaf)
+        for path, shape, dtype in self._expected:
+            tensor = leaf_of(actions, path) if path else actions
+            try:
+                if tensor.shape == shape and tensor.dtype == dtype:
+                    continue
+            except AttributeError:
+                pass
+            _refuse(tensor, path, shape, dtype)
         if self._space is not None:
             check_contained(self._space, actions)
 
-    def _check_leaf(self, tensor: Any, leaf: Leaf) -> None:
-        shape = (self.member.num_envs, *leaf.shape)
-        name = f"actions.{leaf.label}" if leaf.path else "actions"
-        if not isinstance(tensor, torch.Tensor) or tensor.shape != shape:
-            got = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
-            raise ValueError(f"{name}: expected a tensor of shape {shape}, got {got}")
-        if tensor.dtype != leaf.dtype:
-            raise ValueError(f"{name}: expected {leaf.dtype}, got {tensor.dtype}")
+
+_set = object.__setattr__
+_EVERY = slice(None)
+
+
+def _refuse(
+    tensor: Any, path: tuple[str | int, ...], shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    name = ".".join(("actions", *map(str, path)))
+    if not isinstance(tensor, torch.Tensor):
+        got: Any = type(tensor).__name__
+    elif tensor.shape != shape:
+        got = tuple(tensor.shape)
+    elif tensor.dtype != dtype:
+        raise ValueError(f"{name}: expected {dtype}, got {tensor.dtype}")
+    else:
+        return
+    raise ValueError(f"{name}: expected a tensor of shape {shape}, got {got}")
 
 
 def member_raised(
@@ -264,21 +340,3 @@ def member_raised(
         timestep=timestep,
         remote_traceback="".join(traceback.format_exception(error)),
     )
-
-
-def cut_infos(infos: Any, rows: slice, num_envs: int) -> dict[str, Any]:
-    """Cut infos to a scope: what has an entry per instance is sliced, the rest kept.
-
-    Tensors, arrays, lists and tuples of length ``num_envs`` hold an entry per instance.
-    """
-
-    def cut(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: cut(part) for key, part in value.items()}
-        if hasattr(value, "shape"):
-            return value[rows] if value.shape[:1] == (num_envs,) else value
-        if isinstance(value, list | tuple) and len(value) == num_envs:
-            return value[rows]
-        return value
-
-    return {key: cut(value) for key, value in infos.items()}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._errors import TrainerStateError, WorkerError
 from .._trees import tree_cat
-from .driver import MemberDriver
+from .cutting import MemberDriver
+from .driver import RowsDriver
 from .interface import Executor, Mode
 from .substitute import RandomActor
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
 class LocalExecutor(Executor):
     """Every member in turn, in the caller's process, on the caller's own agent objects."""
 
+    driver_class: ClassVar[type[RowsDriver]] = MemberDriver
+    """What runs a member."""
+
     def __init__(self) -> None:
         self._members: tuple[Member, ...] = ()
-        self._drivers: dict[int, MemberDriver] = {}
+        self._drivers: dict[int, RowsDriver] = {}
         self._random: dict[int, RandomActor] = {}
         self._interface: Interface | None = None
         self._raises = True
@@ -38,7 +42,7 @@ class LocalExecutor(Executor):
         self._raises = cfg.on_member_failure == "raise"
         self._random = {m.index: RandomActor(m, interface) for m in members if m.failure}
         self._drivers = {
-            member.index: MemberDriver(
+            member.index: self.driver_class(
                 member,
                 interface,
                 mode,
@@ -98,12 +102,12 @@ class LocalExecutor(Executor):
         """Forget the members."""
         self._drivers, self._random, self._members = {}, {}, ()
 
-    def _driver(self, member: Member) -> MemberDriver:
+    def _driver(self, member: Member) -> RowsDriver:
         if member.index not in self._drivers:
             raise TrainerStateError(f"member {member.name!r} is not running")
         return self._drivers[member.index]
 
-    def _each(self, action: Callable[[MemberDriver], Any]) -> dict[int, Any]:
+    def _each(self, action: Callable[[RowsDriver], Any]) -> dict[int, Any]:
         """Do something with every living member; what fails is dealt with when all had their turn.
 
         The others finish the step first, so that what they learned is whole.
@@ -128,7 +132,7 @@ class LocalExecutor(Executor):
         with suppress(WorkerError):
             self._drivers.pop(member.index).leave()
 
-    def _gather(self, action: Callable[[MemberDriver], Any]) -> Any:
+    def _gather(self, action: Callable[[RowsDriver], Any]) -> Any:
         found = self._each(action)
         return tree_cat(
             [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._agent_suite import AgentSuite
-    from ._agents import GlobalDrawAgent, MemoryAgent, RaisingAgent, SumAgent
+    from ._agents import GlobalDrawAgent, LeanSumAgent, MemoryAgent, RaisingAgent, SumAgent
     from ._compare import assert_same_state, differs, nothing_global
     from ._env_suite import EnvSuite
     from ._envs import BrokenEnv, CountingEnv, SpaceEnv
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "_agent_suite": ("AgentSuite",),
-    "_agents": ("GlobalDrawAgent", "MemoryAgent", "RaisingAgent", "SumAgent"),
+    "_agents": (
+        "GlobalDrawAgent",
+        "LeanSumAgent",
+        "MemoryAgent",
+        "RaisingAgent",
+        "SumAgent",
+    ),
     "_compare": ("assert_same_state", "differs", "nothing_global"),
     "_env_suite": ("EnvSuite",),
     "_envs": ("BrokenEnv", "CountingEnv", "SpaceEnv"),
@@ -42,6 +48,7 @@ __all__ = [
     "CountingEnv",
     "EnvSuite",
     "GlobalDrawAgent",
+    "LeanSumAgent",
     "MemoryAgent",
     "RaisingAgent",
     "SpaceEnv",

@@ -16,6 +16,7 @@ from .._state import flatten_state
 from .._trainers.sequential import SequentialTrainer
 from ._compare import assert_same_state, differs, nothing_global
 from ._envs import CountingEnv
+from ._recycling import RecyclingTrainer
 
 
 class AgentSuite:
@@ -167,6 +168,18 @@ class AgentSuite:
         plain = self.train(self.agent(self.env()), self.env())
         reused = self.train(self.agent(self.env()), self.env(reuses_buffers=True))
         assert_same_state(plain.state_dict(), reused.state_dict())
+
+    def test_what_it_must_not_keep_may_spoil(self) -> None:
+        """An agent that says that it keeps nothing learns the same when all of it is reused."""
+        for mode in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
+            plain, spoiled = (self.agent(self.env(autoreset_mode=mode)) for _ in range(2))
+            if plain.keeps_transitions:
+                return
+            self.train(plain, self.env(autoreset_mode=mode))
+            cfg = {"timesteps": self.timesteps, "disable_progressbar": True}
+            env = self.env(autoreset_mode=mode)
+            RecyclingTrainer(env=env, agents=[spoiled], cfg=cfg).train()
+            assert_same_state(plain.state_dict(), spoiled.state_dict())
 
     def test_nothing_global_changes(self) -> None:
         """Making and training it leaves the process as it was."""

@@ -85,6 +85,13 @@ class SumAgent(Agent):
         return torch.randn(self.sum.shape, generator=self.generator, device=self.device)
 
 
+class LeanSumAgent(SumAgent):
+    """A :class:`SumAgent` that does without copies of what it is given."""
+
+    kind: ClassVar[str] = "lean-sum"
+    keeps_transitions: ClassVar[bool] = False
+
+
 class GlobalDrawAgent(SumAgent):
     """Draws from the process-wide generators of torch, numpy and random, as careless code does."""
 

@@ -15,7 +15,7 @@ from .._envs.interface import VectorEnv
 from .._errors import EnvContractError, TrainerStateError, WorkerError
 from .._trainers.base import Trainer
 from .._trainers.sequential import SequentialTrainer
-from ._agents import GlobalDrawAgent, RaisingAgent, SumAgent
+from ._agents import GlobalDrawAgent, LeanSumAgent, RaisingAgent, SumAgent
 from ._compare import assert_same_state, differs, nothing_global
 from ._envs import BrokenEnv, CountingEnv, SpaceEnv
 
@@ -96,7 +96,7 @@ class TrainerSuite:
     def test_every_autoreset_mode(self, mode: AutoresetMode) -> None:
         """Every way to reset an instance gives the bits of ``sequential``."""
         self.same_as_sequential(
-            [SumAgent, SumAgent], make_env=lambda: CountingEnv(5, autoreset_mode=mode)
+            [SumAgent, LeanSumAgent], make_env=lambda: CountingEnv(5, autoreset_mode=mode)
         )
 
     def test_dict_spaces_and_states(self) -> None:
@@ -111,7 +111,7 @@ class TrainerSuite:
             {"a": spaces.Box(-1, 1, (2,)), "b": spaces.MultiDiscrete([2, 3])}
         )
         self.same_as_sequential(
-            [SumAgent, SumAgent],
+            [SumAgent, LeanSumAgent],
             make_env=lambda: SpaceEnv(5, observation_space, action_space=action_space, state=True),
         )
 

@@ -1,0 +1,87 @@
+"""Cutting a member's rows out of what the whole environment returned."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .._agents.transition import Transition
+from .._trees import tree_rows
+from .driver import RowsDriver
+
+if TYPE_CHECKING:
+    from .._envs.interface import Interface
+    from .._trainers.members import Member
+    from .._types import Tree
+    from .interface import Mode
+
+
+class MemberDriver(RowsDriver):
+    """A driver that is given the whole environment's tensors, and cuts the member's rows out."""
+
+    def __init__(self, member: Member, interface: Interface, mode: Mode, **options: bool) -> None:
+        super().__init__(member, interface, mode, **options)
+        self._copies = False  # cutting copies
+
+    def begin(
+        self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
+    ) -> Any:
+        """Answer the first observations ``[num_envs, ...]`` of a run with actions ``[n, ...]``."""
+        rows = self._rows
+        return super().begin(
+            rows(observations), rows(states), timestep=timestep, timesteps=timesteps, cut=cut
+        )
+
+    def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
+        """Record a step of the whole environment, learn, and answer the next observations."""
+        if self._mode == "eval":  # nothing is learned: the step need not be cut out
+            return super().advance(transition, self._rows(observations), self._rows(states))
+        own = self._cut(transition)
+        same = observations is transition.next_observations
+        observations = own.next_observations if same else self._rows(observations)
+        same = states is transition.next_states
+        return super().advance(own, observations, own.next_states if same else self._rows(states))
+
+    def finish(self, transition: Transition) -> None:
+        """Record the last step of the run, of the whole environment, and learn."""
+        if self._mode == "train":
+            super().finish(self._cut(transition))
+
+    def _rows(self, tree: Tree | None) -> Any:
+        """Copy the member's rows to the agent's device."""
+        return None if tree is None else tree_rows(tree, self.member.scope, self._device)
+
+    def _cut(self, transition: Transition) -> Transition:
+        """Copy where the step led to: an executor may write the next one to the same memory."""
+        rows = self._rows
+        return Transition(
+            observations=(),
+            actions=(),
+            rewards=rows(transition.rewards),
+            next_observations=rows(transition.next_observations),
+            terminated=rows(transition.terminated),
+            truncated=rows(transition.truncated),
+            valid=rows(transition.valid),
+            all_valid=transition.all_valid,
+            next_states=rows(transition.next_states),
+            infos=cut_infos(transition.infos, self.member.scope, self._interface.num_envs)
+            if self.agent.uses_infos
+            else {},
+        )
+
+
+def cut_infos(infos: Any, rows: slice, num_envs: int) -> dict[str, Any]:
+    """Cut infos to a scope: what has an entry per instance is sliced, the rest kept.
+
+    Tensors, arrays, lists and tuples of length ``num_envs`` hold an entry per instance.
+    """
+
+    def cut(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: cut(part) for key, part in value.items()}
+        if hasattr(value, "shape"):
+            return value[rows] if value.shape[:1] == (num_envs,) else value
+        if isinstance(value, list | tuple) and len(value) == num_envs:
+            return value[rows]
+        return value
+
+    return {key: cut(value) for key, value in infos.items()}
