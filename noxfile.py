@@ -161,6 +161,13 @@ def faults(session: nox.Session) -> None:
     session.run("pytest", "-q", "tests/faults", *more, env=env)
 
 
+@nox.session(name="faults-skrl")
+def faults_skrl(session: nox.Session) -> None:
+    """Show that the harness finds hangs: let skrl's parallel trainer meet the faults."""
+    install(session, "skrl[torch]==2.1.1")
+    session.run("python", "tests/faults/skrl_control.py", *session.posargs)
+
+
 @nox.session
 def notebooks(session: nox.Session) -> None:
     """Train in real notebooks: cells, the stop button, restarts of the kernel."""

@@ -6,11 +6,9 @@ line of its output what came of it. Agents are classes of ``__main__``, as in a 
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import pickle
-import signal
 import sys
 import tempfile
 import threading
@@ -22,57 +20,12 @@ from typing import Any, ClassVar
 
 import fault_plan as plan
 import torch
+from fault_actions import ACTIONS
 from fault_survey import descriptors, new_in_shm, processes
 
 from coterie import CoterieError, Trainer, WorkerError
 from coterie.testing import CountingEnv, SumAgent
 from coterie_backends_mp import ParallelTrainer, WorkerServer
-
-
-class TwoArgumentsError(Exception):
-    """Can be pickled, but not rebuilt."""
-
-    def __init__(self, first: str, second: str) -> None:
-        super().__init__(f"{first} and {second}")
-
-
-class LockError(Exception):
-    """Can't be pickled."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.lock = threading.Lock()
-
-
-def _raise(error: BaseException) -> None:
-    raise error
-
-
-def _loop() -> None:
-    while True:
-        pass
-
-
-ACTIONS = {
-    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
-    "term": lambda: os.kill(os.getpid(), signal.SIGTERM),
-    "segv": lambda: ctypes.string_at(0),
-    "abort": os.abort,
-    "bus": lambda: os.kill(os.getpid(), signal.SIGBUS),
-    "exit": lambda: os._exit(3),
-    "sys-exit": lambda: sys.exit(4),
-    "raise": lambda: _raise(ValueError("no such luck")),
-    "raise-two": lambda: _raise(TwoArgumentsError("no such", "luck")),
-    "raise-lock": lambda: _raise(LockError("no such luck")),
-    "raise-long": lambda: _raise(ValueError("no such luck " + "x" * 200_000)),
-    "interrupt": lambda: _raise(KeyboardInterrupt("no such luck")),
-    "memory": lambda: torch.empty(2**60, dtype=torch.uint8),
-    "hang-sleep": lambda: time.sleep(1000),
-    "hang-loop": _loop,
-    "hang-lock": lambda: [lock := threading.Lock(), lock.acquire(), lock.acquire()],
-    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
-    "unpicklable-state": lambda: None,
-}
 
 
 class FaultyAgent(SumAgent):
