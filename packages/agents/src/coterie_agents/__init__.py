@@ -9,10 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._dqn.agent import DQN
+    from ._dqn.cfg import DQNCfg, QModelCfg
+    from ._dqn.learner import DQNLearner
+    from ._dqn.losses import q_losses, q_targets
     from ._learning.agent import LearnerAgent
     from ._learning.errors import NonFiniteLoss
     from ._learning.interface import Learner
+    from ._memory.nstep import n_step_return
+    from ._memory.prioritized import PrioritizedReplayMemory
+    from ._memory.replay import ReplayMemory
+    from ._memory.shared import SharedReplay, SharedReplayPart
     from ._models.cfg import ModelCfg
+    from ._offpolicy.agent import OffPolicyAgent
+    from ._offpolicy.cfg import OffPolicyCfg
+    from ._offpolicy.fields import replay_fields
+    from ._offpolicy.learner import OffPolicyLearner
     from ._optim.adam import PopulationAdam
     from ._ppo.agent import PPO
     from ._ppo.cfg import PPOCfg
@@ -22,17 +34,32 @@ if TYPE_CHECKING:
     from ._preprocessors.scaler import RunningStandardScaler
 
 _HOME_OF = {
+    "DQN": "_dqn.agent",
+    "DQNCfg": "_dqn.cfg",
+    "DQNLearner": "_dqn.learner",
     "Learner": "_learning.interface",
     "LearnerAgent": "_learning.agent",
     "ModelCfg": "_models.cfg",
     "NonFiniteLoss": "_learning.errors",
+    "OffPolicyAgent": "_offpolicy.agent",
+    "OffPolicyCfg": "_offpolicy.cfg",
+    "OffPolicyLearner": "_offpolicy.learner",
     "PPO": "_ppo.agent",
     "PPOCfg": "_ppo.cfg",
     "PPOLearner": "_ppo.learner",
     "PopulationAdam": "_optim.adam",
+    "PrioritizedReplayMemory": "_memory.prioritized",
+    "QModelCfg": "_dqn.cfg",
+    "ReplayMemory": "_memory.replay",
     "RunningStandardScaler": "_preprocessors.scaler",
+    "SharedReplay": "_memory.shared",
+    "SharedReplayPart": "_memory.shared",
     "gae": "_ppo.returns",
+    "n_step_return": "_memory.nstep",
     "ppo_losses": "_ppo.losses",
+    "q_losses": "_dqn.losses",
+    "q_targets": "_dqn.losses",
+    "replay_fields": "_offpolicy.fields",
 }
 
 
@@ -53,15 +80,30 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "DQN",
     "PPO",
+    "DQNCfg",
+    "DQNLearner",
     "Learner",
     "LearnerAgent",
     "ModelCfg",
     "NonFiniteLoss",
+    "OffPolicyAgent",
+    "OffPolicyCfg",
+    "OffPolicyLearner",
     "PPOCfg",
     "PPOLearner",
     "PopulationAdam",
+    "PrioritizedReplayMemory",
+    "QModelCfg",
+    "ReplayMemory",
     "RunningStandardScaler",
+    "SharedReplay",
+    "SharedReplayPart",
     "gae",
+    "n_step_return",
     "ppo_losses",
+    "q_losses",
+    "q_targets",
+    "replay_fields",
 ]

@@ -82,7 +82,12 @@ class DQNLearner(OffPolicyLearner):
                 "dueling belongs to the built-in network; add value and advantages up in your "
                 "own module and leave dueling out"
             )
-        return user_q_networks(place, self.actions, self.own_models[0]["q"], self.device)
+        modules = [own["q"] for own in self.own_models]
+        return user_q_networks(place, self.actions, modules, self.device)
+
+    def example_inputs(self) -> dict[str, Any]:
+        """Return two observations for a user's module."""
+        return {"q": self.observations.example(self.device)}
 
     def _stack(self, name: str, dtype: torch.dtype | None = None) -> torch.Tensor:
         return stack_field(self.cfgs, name, dtype or self.dtype, self.device)
@@ -96,7 +101,7 @@ class DQNLearner(OffPolicyLearner):
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """The learning network and the target network."""
+        """The learning network."""
         if self.own_models is not None and self.population == 1:
             return dict(self.own_models[0])
         return {"q": self.networks.online}

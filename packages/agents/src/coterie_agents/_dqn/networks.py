@@ -12,6 +12,7 @@ from torch import nn
 from .._models.initialise import VALUE_GAIN, init_generator
 from .._models.inputs import NetworkInput
 from .._models.mlp import StackedMLP
+from .._models.stacking import StackedUserNetwork, user_network
 from .._models.user import UserNetwork, check_output
 from .cfg import QModelCfg
 from .losses import QLosses, dueling_slopes, dueling_values, take_actions
@@ -90,25 +91,39 @@ class QNetworks:
     def follow(self, share: torch.Tensor) -> None:
         """Move the target network towards the learning one.
 
+        Of a user's module everything real is moved, running statistics too; the rest is copied.
+
         Args:
             share: Share of the way that each member goes, ``[P]``.
         """
-        pairs = zip(self.target.parameters(), self.online.parameters(), strict=True)
-        for target, online in pairs:
-            target.lerp_(online, share.view(-1, *[1] * (online.dim() - 1)))
-        _copy_buffers(self.online, self.target)
+        if isinstance(self.online, StackedMLP):
+            pairs = zip(self.target.parameters(), self.online.parameters(), strict=True)
+            for behind, online in pairs:
+                behind.lerp_(online, share.view(-1, 1, 1))
+            return
+        for member, own in enumerate(share):
+            ahead = _tensors(self.online, member)
+            # Layers that are shared have several names; they move once.
+            moved = {t.data_ptr(): (key, t) for key, t in _tensors(self.target, member).items()}
+            for key, target in moved.values():
+                if target.is_floating_point():
+                    target.lerp_(ahead[key], own.to(target.dtype))
+                elif bool(own):
+                    target.copy_(ahead[key])
 
     def state(self, member: int = 0) -> dict[str, Any]:
         """Return a member's weights by network and name, as copies without the population axis."""
-        return {name: _weights(net, member) for name, net in self._both().items()}
+        return {
+            name: {key: tensor.clone() for key, tensor in _tensors(network, member).items()}
+            for name, network in self._both().items()
+        }
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Any], member: int = 0) -> None:
         """Take over what :meth:`state` returned."""
         for name, network in self._both().items():
-            stacked = isinstance(network, StackedMLP)
-            for key, tensor in _stored(network).items():
-                (tensor[member] if stacked else tensor).copy_(state[name][key])
+            for key, tensor in _tensors(network, member).items():
+                tensor.copy_(state[name][key])
 
     def _both(self) -> dict[str, nn.Module]:
         return {"q": self.online, "target": self.target}
@@ -132,34 +147,28 @@ def build_q_networks(
 
 
 def user_q_networks(
-    place: NetworkInput, actions: int, module: nn.Module, device: torch.device
+    place: NetworkInput, actions: int, modules: Sequence[nn.Module], device: torch.device
 ) -> QNetworks:
-    """Take a user's module as it is, moved to the device; the target network is a copy.
+    """Take a user's module as it is, moved to the device; copy those of several members.
+
+    The target networks are copies.
 
     Raises:
         ConfigError: The module can't take the observations, or gives another shape.
     """
-    module = module.to(device)
-    check_output("q", module, place.example(device), actions, "the value of each action")
-    online, target = UserNetwork(module, actions), UserNetwork(_target_of(module), actions)
-    return QNetworks(online, target, dueling=False)
+    own = [module.to(device) for module in modules]
+    check_output("q", own[0], place.example(device), actions, "the value of each action")
+    online = user_network(own, actions, {})
+    target = user_network([_target_of(module) for module in own], actions, {})
+    return QNetworks(online, target.eval(), dueling=False)
 
 
 def _target_of(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).requires_grad_(False)
 
 
-def _copy_buffers(source: nn.Module, target: nn.Module) -> None:
-    """Copy what a module keeps beside its parameters (running statistics)."""
-    for ours, theirs in zip(target.buffers(), source.buffers(), strict=True):
-        ours.copy_(theirs)
-
-
-def _stored(network: nn.Module) -> dict[str, torch.Tensor]:
-    inner = network.module if isinstance(network, UserNetwork) else network
-    return dict(inner.state_dict())
-
-
-def _weights(network: nn.Module, member: int) -> dict[str, torch.Tensor]:
-    stacked = isinstance(network, StackedMLP)
-    return {k: (t[member] if stacked else t).clone() for k, t in _stored(network).items()}
+def _tensors(network: nn.Module, member: int) -> dict[str, torch.Tensor]:
+    """Return a member's tensors by name, without the population axis."""
+    if isinstance(network, UserNetwork | StackedUserNetwork):
+        return network.tensors(member)
+    return {key: tensor[member] for key, tensor in network.state_dict().items()}

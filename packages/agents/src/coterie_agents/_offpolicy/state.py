@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from .._exploration.draws import Draws
     from .learner import OffPolicyLearner
 
-FREE = ("memory", "draws")
+FREE = ("memory", "draws", "drift")
+"""Parts of a state that depend on the number of instances; they may be of another one."""
 
 
 def member_state(
