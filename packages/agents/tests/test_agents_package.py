@@ -20,11 +20,15 @@ def test_exports_are_sorted_and_real():
         _ = coterie_agents.PPOO
 
 
-def test_plugin_offers_ppo():
-    (record,) = offer()
-    assert record.name == coterie_agents.PPO.kind == "ppo"
-    assert record.config is coterie_agents.PPO.config_class is coterie_agents.PPOCfg
-    assert record.loader() is coterie_agents.PPO
+def test_plugin_offers_the_agents():
+    records = {record.name: record for record in offer()}
+    assert {"ddpg", "ppo", "sac", "td3"} <= set(records)
+    for name, record in records.items():
+        agent = record.loader()
+        assert agent.kind == name
+        assert agent is getattr(coterie_agents, agent.__name__)
+        assert record.config is agent.config_class
+        assert record.config is getattr(coterie_agents, f"{agent.__name__}Cfg")
 
 
 def test_plugin_does_not_import_torch():

@@ -19,18 +19,14 @@ def wide(numbers):
 
 def test_targets_discount_what_is_not_terminal():
     targets = td_targets(
-        wide([[1.0, 1.0, -2.0]]),
-        torch.tensor([[False, True, False]]),
-        wide([[10.0, 10.0, 4.0]]),
-        wide([[0.9, 0.9, 0.81]]),
+        wide([[1.0, 1.0, -2.0]]), wide([[10.0, 10.0, 4.0]]), wide([[0.9, 0.0, 0.81]])
     )
     torch.testing.assert_close(targets, wide([[10.0, 1.0, -2.0 + 3.24]]))
 
 
 def test_a_value_that_overflowed_behind_a_terminal_state_does_not_matter():
-    inf = torch.tensor([[math.inf]])
-    ended = torch.tensor([[True]])
-    assert td_targets(torch.ones(1, 1), ended, inf, torch.full((1, 1), 0.9)).item() == 1.0
+    behind = torch.tensor([[math.inf]])
+    assert td_targets(torch.ones(1, 1), behind, torch.zeros(1, 1)).item() == 1.0
 
 
 def test_critic_losses_add_up_mean_squared_errors_within_members():

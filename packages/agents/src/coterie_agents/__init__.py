@@ -9,6 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._continuous.cfg import ContinuousCfg, ContinuousModelCfg
+    from ._ddpg.agent import DDPG
+    from ._ddpg.cfg import DDPGCfg
+    from ._ddpg.learner import DDPGLearner
     from ._dqn.agent import DQN
     from ._dqn.cfg import DQNCfg, QModelCfg
     from ._dqn.learner import DQNLearner
@@ -32,8 +36,19 @@ if TYPE_CHECKING:
     from ._ppo.losses import ppo_losses
     from ._ppo.returns import gae
     from ._preprocessors.scaler import RunningStandardScaler
+    from ._sac.agent import SAC
+    from ._sac.cfg import SACCfg
+    from ._sac.learner import SACLearner
+    from ._td3.agent import TD3
+    from ._td3.cfg import TD3Cfg
+    from ._td3.learner import TD3Learner
 
 _HOME_OF = {
+    "ContinuousCfg": "_continuous.cfg",
+    "ContinuousModelCfg": "_continuous.cfg",
+    "DDPG": "_ddpg.agent",
+    "DDPGCfg": "_ddpg.cfg",
+    "DDPGLearner": "_ddpg.learner",
     "DQN": "_dqn.agent",
     "DQNCfg": "_dqn.cfg",
     "DQNLearner": "_dqn.learner",
@@ -52,8 +67,14 @@ _HOME_OF = {
     "QModelCfg": "_dqn.cfg",
     "ReplayMemory": "_memory.replay",
     "RunningStandardScaler": "_preprocessors.scaler",
+    "SAC": "_sac.agent",
+    "SACCfg": "_sac.cfg",
+    "SACLearner": "_sac.learner",
     "SharedReplay": "_memory.shared",
     "SharedReplayPart": "_memory.shared",
+    "TD3": "_td3.agent",
+    "TD3Cfg": "_td3.cfg",
+    "TD3Learner": "_td3.learner",
     "gae": "_ppo.returns",
     "n_step_return": "_memory.nstep",
     "ppo_losses": "_ppo.losses",
@@ -80,8 +101,15 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "DDPG",
     "DQN",
     "PPO",
+    "SAC",
+    "TD3",
+    "ContinuousCfg",
+    "ContinuousModelCfg",
+    "DDPGCfg",
+    "DDPGLearner",
     "DQNCfg",
     "DQNLearner",
     "Learner",
@@ -98,8 +126,12 @@ __all__ = [
     "QModelCfg",
     "ReplayMemory",
     "RunningStandardScaler",
+    "SACCfg",
+    "SACLearner",
     "SharedReplay",
     "SharedReplayPart",
+    "TD3Cfg",
+    "TD3Learner",
     "gae",
     "n_step_return",
     "ppo_losses",

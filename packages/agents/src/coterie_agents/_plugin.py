@@ -7,8 +7,17 @@ from typing import Any
 
 from coterie.plugins import AgentPlugin, hookimpl
 
+from ._ddpg.cfg import DDPGCfg
 from ._dqn.cfg import DQNCfg
 from ._ppo.cfg import PPOCfg
+from ._sac.cfg import SACCfg
+from ._td3.cfg import TD3Cfg
+
+
+def _ddpg() -> type[Any]:
+    from ._ddpg.agent import DDPG
+
+    return DDPG
 
 
 def _dqn() -> type[Any]:
@@ -23,9 +32,27 @@ def _ppo() -> type[Any]:
     return PPO
 
 
+def _sac() -> type[Any]:
+    from ._sac.agent import SAC
+
+    return SAC
+
+
+def _td3() -> type[Any]:
+    from ._td3.agent import TD3
+
+    return TD3
+
+
 @hookimpl
 def coterie_agents() -> Iterable[AgentPlugin]:
     """Offer the agents of this package."""
+    yield AgentPlugin(
+        name="ddpg",
+        summary="deep deterministic policy gradient, bounded continuous actions",
+        config=DDPGCfg,
+        loader=_ddpg,
+    )
     yield AgentPlugin(
         name="dqn",
         summary="deep Q-learning, double and dueling, discrete actions",
@@ -37,4 +64,16 @@ def coterie_agents() -> Iterable[AgentPlugin]:
         summary="proximal policy optimisation, discrete and continuous actions",
         config=PPOCfg,
         loader=_ppo,
+    )
+    yield AgentPlugin(
+        name="sac",
+        summary="soft actor-critic with a learned temperature, bounded continuous actions",
+        config=SACCfg,
+        loader=_sac,
+    )
+    yield AgentPlugin(
+        name="td3",
+        summary="twin delayed deep deterministic policy gradient, bounded continuous actions",
+        config=TD3Cfg,
+        loader=_td3,
     )

@@ -6,25 +6,20 @@ import torch
 
 
 def td_targets(
-    rewards: torch.Tensor,
-    terminated: torch.Tensor,
-    next_values: torch.Tensor,
-    discounts: torch.Tensor,
+    rewards: torch.Tensor, next_values: torch.Tensor, discounts: torch.Tensor
 ) -> torch.Tensor:
-    """Compute ``y = r + d (1 - terminated) V(s')`` (Lillicrap et al. 2016, algorithm 1).
-
-    A truncated step goes on from its final observation: only a terminal state is worth nothing.
+    """Compute ``y = r + d V(s')`` (Lillicrap et al. 2016, algorithm 1).
 
     Args:
         rewards: ``[P, B]``; of samples over several steps, their discounted sum.
-        terminated: bool ``[P, B]``: the sample ended in a terminal state.
         next_values: Values of what the samples ended in, ``[P, B]``.
-        discounts: Discount of what comes behind, gamma to the number of steps, ``[P, B]``.
+        discounts: Factor of what comes behind, 0 behind a terminal state, ``[P, B]``.
 
     Returns:
         ``[P, B]``.
     """
-    return torch.addcmul(rewards, discounts, next_values.masked_fill(terminated, 0.0))
+    # What is behind a terminal state must not count even where it is infinite.
+    return torch.addcmul(rewards, discounts, next_values.masked_fill(discounts == 0, 0.0))
 
 
 def smoothed(
@@ -98,3 +93,8 @@ def temperature_losses(
         ``[P]``.
     """
     return -log_temperature * (log_prob.detach().mean(-1) + target_entropy)
+
+
+def temperature_slopes(log_prob: torch.Tensor, target_entropy: torch.Tensor) -> torch.Tensor:
+    """Compute the gradient of :func:`temperature_losses` in the logarithm of alpha, ``[P]``."""
+    return -(log_prob.mean(-1) + target_entropy)
