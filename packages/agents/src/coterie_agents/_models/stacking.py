@@ -42,8 +42,8 @@ class StackedUserNetwork(nn.Module):
         self._template = (copy.deepcopy(modules[0]).to("meta"),)
         named = [dict(module.state_dict(keep_vars=True)) for module in modules]
         self._by_key = {key: _stack([own[key] for own in named], shared) for key in named[0]}
-        for name, _ in modules[0].named_parameters():
-            self.register_parameter(name.replace(".", "/"), self._by_key[name])  # type: ignore[arg-type]
+        for i, (name, _) in enumerate(modules[0].named_parameters()):
+            self.register_parameter(f"parameter_{i}", self._by_key[name])  # type: ignore[arg-type]
 
     @property
     def log_std(self) -> torch.Tensor:
@@ -141,6 +141,8 @@ def obstacle(models: Mapping[str, nn.Module], examples: Mapping[str, Any]) -> st
         examples: What each takes in: a tree of ``[B, ...]``.
     """
     for name, module in models.items():
+        if name not in examples:
+            return f"models[{name!r}] can't be stacked in this algorithm"
         keys = set(module.state_dict())
         hidden = [key for key, _ in module.named_buffers() if key not in keys]
         if hidden:
