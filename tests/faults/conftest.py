@@ -34,6 +34,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "fault" in metafunc.fixturenames:
         faults = fault_plan.plan(COUNT, SEED)
         metafunc.parametrize("fault", faults, ids=fault_plan.label)
+    if "moment" in metafunc.fixturenames:
+        moments = fault_plan.moments(max(3, COUNT // 50), SEED)
+        metafunc.parametrize("moment", moments, ids=str)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

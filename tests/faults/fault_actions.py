@@ -50,6 +50,7 @@ ACTIONS = {
     "raise-long": lambda: _raise(ValueError("no such luck " + "x" * 200_000)),
     "interrupt": lambda: _raise(KeyboardInterrupt("no such luck")),
     "memory": lambda: torch.empty(2**60, dtype=torch.uint8),
+    "memory-python": lambda: bytearray(2**62),
     "hang-sleep": lambda: time.sleep(1000),
     "hang-loop": _loop,
     "hang-lock": lambda: [lock := threading.Lock(), lock.acquire(), lock.acquire()],

@@ -22,7 +22,10 @@ PHASES = (
 )
 IN_STEPS = ("pre_interaction", "act", "record", "post_interaction")
 IN_EVALUATION = ("load", "setup", "act")
-RAISING = ("raise", "raise-two", "raise-lock", "raise-long", "sys-exit", "interrupt", "memory")
+RAISING = (
+    *("raise", "raise-two", "raise-lock", "raise-long"),
+    *("sys-exit", "interrupt", "memory", "memory-python"),
+)
 DYING = ("kill", "term", "segv", "abort", "bus", "exit")
 HANGING = ("hang-sleep", "hang-loop", "hang-lock", "stop")
 ACTIONS = (*RAISING, *DYING, *HANGING)
@@ -99,3 +102,16 @@ def timestep(fault: dict[str, Any]) -> int | None:
     if fault["phase"] in IN_STEPS:
         return int(fault["step"])
     return {"metrics": METRICS_INTERVAL, "state": STEPS - 1}.get(fault["phase"])
+
+
+SIGNALS = ("SIGINT", "SIGTERM", "SIGKILL")
+
+
+def moments(count: int, seed: int) -> list[tuple[str, bool, float]]:
+    """Choose signals for a script: which, whether to its whole process group, after what time."""
+    found = []
+    for number in range(count):
+        chosen = random.Random(f"moment {seed}:{number}")
+        name = SIGNALS[number % len(SIGNALS)]
+        found.append((name, chosen.random() < 0.5, round(chosen.uniform(0, 2.5), 3)))
+    return found

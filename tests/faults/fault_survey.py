@@ -48,13 +48,29 @@ def descriptors(pid: int) -> int:
 
 
 def new_in_shm(before: Collection[str]) -> list[str]:
-    """What came to ``/dev/shm`` and stays; other programs come and go there."""
+    """What came to ``/dev/shm`` and stays; what other programs have there does not count."""
     patience = Patience(SHM_SECONDS)
     while True:
-        found = sorted(set(os.listdir("/dev/shm")) - set(before))
+        found = set(os.listdir("/dev/shm")) - set(before)
         if not found or not patience.left:
-            return found
+            return sorted(found and found - _of_others())
         patience.nap()
+
+
+def _of_others() -> set[str]:
+    """Names in ``/dev/shm`` that belong to another user, or are in use by another session."""
+    names = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.getsid(int(name)) != os.getsid(0):
+                with open(f"/proc/{name}/maps") as file:
+                    lines = [line for line in file if "/dev/shm/" in line]
+                names |= {line.rpartition("/dev/shm/")[2].split()[0] for line in lines}
+        except OSError:
+            continue
+    with os.scandir("/dev/shm") as entries:
+        foreign = {entry.name for entry in entries if entry.stat().st_uid != os.getuid()}
+    return names | foreign
 
 
 class Patience:

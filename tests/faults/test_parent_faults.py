@@ -92,16 +92,25 @@ def script(tmp_path: Path) -> Callable[[str], Script]:
         ("stopped", 3),
         ("ignores-signals", 3),
         ("grandchild", 4),
+        ("env-hangs", 3),
     ],
 )
 def test_the_script_is_killed(script: Callable[[str], Script], scenario: str, workers: int) -> None:
-    shm = sorted(os.listdir("/dev/shm"))
+    shm = os.listdir("/dev/shm")
     victim = script(scenario)
     victim.wait_running(workers)
     victim.signal("SIGKILL")
     code, _, _ = victim.finish()
     assert code == -signal.SIGKILL
-    assert set(os.listdir("/dev/shm")) <= set(shm)
+    assert fault_survey.new_in_shm(shm) == []
+
+
+def test_the_whole_group_is_killed(script: Callable[[str], Script]) -> None:
+    victim = script("waiting")
+    victim.wait_running(3)
+    victim.signal_group("SIGKILL")
+    code, _, _ = victim.finish()
+    assert code == -signal.SIGKILL
 
 
 def test_the_server_is_killed(script: Callable[[str], Script]) -> None:
@@ -146,6 +155,34 @@ def test_a_signal_while_starting(script: Callable[[str], Script]) -> None:
     code, _, err = victim.finish()
     assert code in INTERRUPTED
     assert err.count("Traceback (most recent call last)") <= 2
+
+
+def test_a_signal_at_any_moment(
+    script: Callable[[str], Script], moment: tuple[str, bool, float]
+) -> None:
+    name, to_all, delay = moment
+    shm = os.listdir("/dev/shm")
+    victim = script("starting")
+    victim.wait_running(0)
+    time.sleep(delay)
+    (victim.signal_group if to_all else victim.signal)(name)
+    code, _, err = victim.finish()
+    number = signal.Signals[name]
+    assert code in ((-number,) if name == "SIGKILL" else (-number, 128 + number)), err
+    assert fault_survey.new_in_shm(shm) == []
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_the_environment_hangs(script: Callable[[str], Script], name: str) -> None:
+    victim = script("env-hangs")
+    victim.wait_running(3)
+    victim.signal(name)
+    time.sleep(0.2)
+    assert victim.process.poll() is None
+    victim.signal(name)
+    _, _, err = victim.finish()
+    assert "KeyboardInterrupt" in err
+    assert f"second signal ({name})" in err
 
 
 def test_a_script_without_close_ends(script: Callable[[str], Script]) -> None:

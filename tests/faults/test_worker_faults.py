@@ -26,9 +26,10 @@ RAISED = {
     "sys-exit": ("SystemExit", "4"),
     "interrupt": ("KeyboardInterrupt", "no such luck"),
     "memory": ("RuntimeError", "memory"),
+    "memory-python": ("MemoryError", ""),
     "unpicklable-state": ("TypeError", "pickle"),
 }
-CAUSES = {"raise": "ValueError", "sys-exit": "SystemExit", "memory": "RuntimeError"}
+CAUSES = {"raise": "ValueError", "sys-exit": "SystemExit", "memory-python": "MemoryError"}
 HINTS = {"kill": "out-of-memory killer", "bus": "/dev/shm"}
 SHOWS_ITS_STACK = ("segv", "abort", "hang-sleep", "hang-loop", "hang-lock")
 GRACE_SECONDS = 2.0  # from the fault to the exception, beside the time limit of what hangs

@@ -24,7 +24,8 @@ class Actor(SumAgent):
     """Gets into a state in which the script will be killed."""
 
     def act(self, observations: Any, *, timestep: int, **others: Any) -> Any:
-        if timestep == 3 and self.seed == 1 and os.getpid() != parent:
+        here = scenario not in ("starting", "env-hangs")
+        if here and timestep == 3 and self.seed == 1 and os.getpid() != parent:
             say_running()
             if scenario == "busy":
                 while True:
@@ -45,7 +46,13 @@ class Actor(SumAgent):
 class SlowEnv(CountingEnv):
     """Lets the workers wait for it."""
 
+    steps = 0
+
     def step(self, actions: Any) -> Any:
+        self.steps += 1
+        if scenario == "env-hangs" and self.steps == 4:
+            say_running()
+            time.sleep(1000)
         time.sleep(0.01)
         return super().step(actions)
 
