@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, Literal, TypeAlias
 
@@ -115,7 +116,7 @@ class Checks:
                 f"got {tuple(tensor.shape)} {_short(tensor.dtype)} on {tensor.device}",
                 at,
             )
-        if self._scan and dtype.is_floating_point and not torch.isfinite(tensor.sum()):
+        if self._scan and dtype.is_floating_point and not math.isfinite(tensor.sum().item()):
             self._scan_all(name, tensor, at, rows)
 
     def _scan_all(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import abc
 from collections import deque
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from attrs import define, field
 
@@ -67,35 +69,105 @@ class EpisodeStatistics:
 class EpisodeTracker:
     """Counts the episodes of every scope.
 
-    On an accelerator the ends of episodes are looked up every 64 steps only, so that counting
-    does not stall it at each step.
-
     Args:
         scopes: The instances of each member.
         num_envs: Number of instances.
-        device: Device of rewards and flags.
+        device: Device of rewards and flags. On an accelerator the ends of episodes are looked up
+            every 64 steps only, so that counting does not stall it at each step.
     """
 
     def __init__(self, scopes: Sequence[slice], num_envs: int, device: torch.device) -> None:
-        self._owners = [0] * num_envs
+        owners = [0] * num_envs
         for member, scope in enumerate(scopes):
             for row in range(scope.start, scope.stop):
-                self._owners[row] = member
-        exact = torch.float32 if device.type == "mps" else torch.float64
-        self._returns = torch.zeros(num_envs, dtype=exact, device=device)
-        self._lengths = torch.zeros(num_envs, dtype=torch.int64, device=device)
+                owners[row] = member
         self._members = [EpisodeStatistics() for _ in scopes]
-        self._waiting: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        self._on_cpu = device.type == "cpu"
+        kind = _HostCounter if device.type == "cpu" else _DeviceCounter
+        self._counter: _Counter = kind(owners, self._members, device)
 
     @property
     def members(self) -> list[EpisodeStatistics]:
         """Statistics of each member, up to date."""
-        self._flush()
+        self._counter.flush()
         return self._members
 
     def update(self, transition: Transition) -> None:
         """Count one step of the whole environment (tensors ``[N]``)."""
+        self._counter.update(transition)
+
+    def forget_unfinished(self) -> None:
+        """Drop the episodes that are under way: the instances were reset."""
+        self._counter.flush()
+        self._counter.forget()
+
+
+class _Counter(abc.ABC):
+    """Adds up returns and lengths of the episodes under way.
+
+    Args:
+        owners: Index of the member that each instance belongs to.
+        members: Where episodes that ended are added.
+        device: Device of rewards and flags.
+    """
+
+    def __init__(
+        self, owners: Sequence[int], members: Sequence[EpisodeStatistics], device: torch.device
+    ) -> None:
+        self._owners, self._members = owners, members
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        self._returns = torch.zeros(len(owners), dtype=exact, device=device)
+        self._lengths = torch.zeros(len(owners), dtype=torch.int64, device=device)
+
+    @abc.abstractmethod
+    def update(self, transition: Transition) -> None:
+        """Count one step."""
+
+    def flush(self) -> None:
+        """Add all episodes that ended."""
+
+    def forget(self) -> None:
+        """Start all over."""
+        self._returns.zero_()
+        self._lengths.zero_()
+
+    def _add(self, rows: Sequence[int], returns: Sequence[float], lengths: Sequence[int]) -> None:
+        for row, episode_return, length in zip(rows, returns, lengths, strict=True):
+            self._members[self._owners[row]].add(episode_return, length)
+
+
+class _HostCounter(_Counter):
+    """In the main memory, with numpy: it needs a tenth of the time for small arrays."""
+
+    def update(self, transition: Transition) -> None:
+        """Count one step."""
+        returns, lengths = self._returns.numpy(), self._lengths.numpy()
+        rewards = transition.rewards.detach().numpy()
+        if transition.all_valid:
+            returns += rewards
+            lengths += 1
+        else:
+            valid = transition.valid.numpy()
+            returns += np.where(valid, rewards, 0.0)
+            lengths += valid
+        done = transition.terminated.numpy() | transition.truncated.numpy()
+        rows = done.nonzero()[0]
+        if rows.size:
+            self._add(rows.tolist(), returns[rows].tolist(), lengths[rows].tolist())
+            returns[rows] = 0.0
+            lengths[rows] = 0
+
+
+class _DeviceCounter(_Counter):
+    """On an accelerator: the ends of episodes are looked up every 64 steps."""
+
+    def __init__(
+        self, owners: Sequence[int], members: Sequence[EpisodeStatistics], device: torch.device
+    ) -> None:
+        super().__init__(owners, members, device)
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+
+    def update(self, transition: Transition) -> None:
+        """Count one step."""
         if transition.all_valid:
             self._returns += transition.rewards
             self._lengths += 1
@@ -103,30 +175,15 @@ class EpisodeTracker:
             self._returns += torch.where(transition.valid, transition.rewards, 0.0)
             self._lengths += transition.valid
         done = transition.done
-        if self._on_cpu:
-            if not bool(done.any()):
-                return
-            self._count(done, self._returns, self._lengths)
-        else:
-            self._waiting.append((done, self._returns.clone(), self._lengths.clone()))
-            if len(self._waiting) >= _BUFFERED_STEPS:
-                self._flush()
+        self._waiting.append((done, self._returns.clone(), self._lengths.clone()))
+        if len(self._waiting) >= _BUFFERED_STEPS:
+            self.flush()
         self._returns.masked_fill_(done, 0.0)
         self._lengths.masked_fill_(done, 0)
 
-    def forget_unfinished(self) -> None:
-        """Drop the episodes that are under way: the instances were reset."""
-        self._flush()
-        self._returns.zero_()
-        self._lengths.zero_()
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Add all episodes that ended."""
         for done, returns, lengths in self._waiting:
-            self._count(done.cpu(), returns.cpu(), lengths.cpu())
+            rows = done.cpu().nonzero().flatten()
+            self._add(rows.tolist(), returns.cpu()[rows].tolist(), lengths.cpu()[rows].tolist())
         self._waiting.clear()
-
-    def _count(self, done: torch.Tensor, returns: torch.Tensor, lengths: torch.Tensor) -> None:
-        rows = done.nonzero().flatten()
-        ended = zip(rows.tolist(), returns[rows].tolist(), lengths[rows].tolist(), strict=True)
-        for row, episode_return, length in ended:
-            self._members[self._owners[row]].add(episode_return, length)
