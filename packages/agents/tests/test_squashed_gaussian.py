@@ -69,6 +69,21 @@ def test_standard_deviations_are_bounded():
     assert float(actions[0, 1]) == pytest.approx(0.1 * np.exp(-20), rel=1e-5)
 
 
+def test_the_pull_by_hand_equals_autograd(outputs, noise):
+    outputs[0, 0, 4], outputs[0, 1, 5] = 2.5, -21.0
+    outputs.requires_grad_()
+    head = SquashedGaussian(3)
+    actions, log_prob = head.sample_with_log_prob(outputs, noise)
+    of_actions, of_log_prob = noise.flip(1), outputs.detach()[..., :1] ** 2
+    total = (actions * of_actions).sum() + (log_prob * of_log_prob.squeeze(-1)).sum()
+    (wanted,) = torch.autograd.grad(total, outputs)
+    same, density, pull = head.sample_with_pull(outputs.detach(), noise)
+    assert torch.equal(same, actions)
+    assert torch.equal(density, log_prob)
+    torch.testing.assert_close(pull(of_actions, of_log_prob), wanted)
+    assert float(wanted[0, 0, 4]) == float(wanted[0, 1, 5]) == 0.0
+
+
 def test_mode_is_the_squashed_mean(outputs):
     torch.testing.assert_close(SquashedGaussian(3).mode(outputs), outputs[..., :3].tanh())
 

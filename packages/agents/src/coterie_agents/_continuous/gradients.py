@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from attrs import frozen
 
@@ -41,13 +43,45 @@ def descend_critics(
         targets: ``[P, B]``.
         weights: Importance weights ``[P, B]``, or ``None``.
     """
+    find = _critics_by_hand if critics.network.backward_by_hand else _critics_by_autograd
+    loss, values, gradients = find(critics, inputs, actions, targets, weights)
+    return CriticStep(loss=loss, values=values, gradient=critics.flat.gather(gradients))
+
+
+_Found = tuple[torch.Tensor, torch.Tensor, Sequence[torch.Tensor]]
+
+
+def _critics_by_autograd(
+    critics: StackedCritics,
+    inputs: torch.Tensor,
+    actions: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None,
+) -> _Found:
     with torch.enable_grad():
         values = critics.values(inputs, actions)
         loss = critic_losses(values, targets, weights)
         gradients = torch.autograd.grad(loss.sum(), critics.flat.parameters)
-    return CriticStep(
-        loss=loss.detach(), values=values.detach(), gradient=critics.flat.gather(gradients)
-    )
+    return loss.detach(), values.detach(), gradients
+
+
+@torch.no_grad()
+def _critics_by_hand(
+    critics: StackedCritics,
+    inputs: torch.Tensor,
+    actions: torch.Tensor,
+    targets: torch.Tensor,
+    weights: torch.Tensor | None,
+) -> _Found:
+    """The same; a mean of squares has the slope ``2 error / B``."""
+    network = critics.network
+    trace = network.trace(critics.rows(inputs, actions))
+    values = trace[-1].view(critics.population, critics.count, -1)
+    slopes = (values - targets.unsqueeze(1)) * (2 / values.shape[-1])
+    if weights is not None:
+        slopes *= weights.unsqueeze(1)
+    gradients = network.pull(trace, slopes.view(len(trace[-1]), -1, 1))
+    return critic_losses(values, targets, weights), values, gradients
 
 
 def descend_actor(
@@ -66,9 +100,33 @@ def descend_actor(
     Returns:
         Losses ``[P]`` and the gradient ``[P, parameters]``.
     """
+    find = _actor_by_hand if networks.backward_by_hand else _actor_by_autograd
+    loss, gradients = find(networks, inputs, critic_inputs)
+    return loss, networks.actor.gather(gradients)
+
+
+def _actor_by_autograd(
+    networks: ContinuousNetworks, inputs: torch.Tensor, critic_inputs: torch.Tensor
+) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
     actor = networks.actor
     with torch.enable_grad():
         actions = actor.network(inputs).tanh()
         loss = -networks.critics.first_values(critic_inputs, actions).mean(-1)
         gradients = torch.autograd.grad(loss.sum(), actor.parameters)
-    return loss.detach(), actor.gather(gradients)
+    return loss.detach(), gradients
+
+
+@torch.no_grad()
+def _actor_by_hand(
+    networks: ContinuousNetworks, inputs: torch.Tensor, critic_inputs: torch.Tensor
+) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    """The same; the critic's gradient in the action comes back through tanh."""
+    actor, critic = networks.actor.network, networks.critics.flat.first
+    trace = actor.trace(inputs)
+    actions = trace[-1].tanh()
+    critic_trace = critic.trace(torch.cat([critic_inputs, actions], dim=-1))
+    values = critic_trace[-1]
+    slopes = torch.full_like(values, -1 / values.shape[1])
+    of_actions = critic.pull_inputs(critic_trace, slopes)[..., critic_inputs.shape[-1] :]
+    gradients = actor.pull(trace, of_actions * (1 - actions.square()))
+    return -values.squeeze(-1).mean(-1), gradients

@@ -90,6 +90,11 @@ class ContinuousNetworks:
             found["target_actor"] = self.target_actor.network
         return found
 
+    @property
+    def backward_by_hand(self) -> bool:
+        """Whether all networks have a backward pass that needs no autograd."""
+        return self.actor.network.backward_by_hand and self.critics.network.backward_by_hand
+
     def follow(self, share: torch.Tensor) -> None:
         """Move every target towards its network.
 

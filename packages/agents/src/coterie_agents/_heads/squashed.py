@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
+
+Pull: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Turns gradients of actions ``[P, B, action_size]`` and log-densities ``[P, B, 1]`` (or one for
+all samples, ``[P, 1, 1]``) into that of the network's outputs ``[P, B, size]``."""
 
 _HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 _LOG_2 = math.log(2)
@@ -70,6 +76,28 @@ class SquashedGaussian:
         log_slope = 2 * (_LOG_2 - before - torch.nn.functional.softplus(-2 * before))
         normal = -0.5 * noise.square() - log_std - _HALF_LOG_TAU
         return before.tanh(), (normal - log_slope).sum(-1)
+
+    def sample_with_pull(
+        self, outputs: torch.Tensor, noise: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, Pull]:
+        """Do what :meth:`sample_with_log_prob` does, and return how to pull gradients back.
+
+        With ``a = tanh(u)``, ``u = mean + std noise``: tanh has the slope ``1 - a**2``, and
+        the log-density ``2 a`` in u and, where the spread is within its bounds, -1 beside
+        that in the logarithm of std.
+        """
+        actions, log_prob = self.sample_with_log_prob(outputs, noise)
+        raw = outputs[..., self.action_size :]
+
+        def pull(of_actions: torch.Tensor, of_log_prob: torch.Tensor) -> torch.Tensor:
+            through = of_actions * (1 - actions.square())
+            of_mean = torch.addcmul(through, actions, of_log_prob, value=2)
+            spread = raw.clamp(LOG_STD_MIN, LOG_STD_MAX)
+            of_log_std = of_mean * noise * spread.exp() - of_log_prob
+            of_log_std = torch.where(raw == spread, of_log_std, 0.0)
+            return torch.cat([of_mean, of_log_std], dim=-1)
+
+        return actions, log_prob, pull
 
     def _split(self, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         mean, log_std = outputs.split_with_sizes([self.action_size] * 2, dim=-1)

@@ -60,12 +60,16 @@ class StackedCritics:
         Returns:
             ``[P, K, B]``.
         """
+        values: torch.Tensor = self.network(self.rows(inputs, actions))
+        return values.view(self.population, self.count, -1)
+
+    def rows(self, inputs: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+        """Lay out what every critic takes in: ``[P * K, B, features + action_size]``."""
         joined = torch.cat([inputs, actions], dim=-1)
-        batch = joined.shape[1]
+        if self.count == 1:
+            return joined
         spread = joined.unsqueeze(1).expand(-1, self.count, -1, -1)
-        rows = spread.reshape(self.population * self.count, batch, -1)
-        values: torch.Tensor = self.network(rows)
-        return values.view(self.population, self.count, batch)
+        return spread.reshape(self.population * self.count, *joined.shape[1:])
 
     def first_values(self, inputs: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """Let each member's first critic value actions: ``[P, B]``, arguments as above.

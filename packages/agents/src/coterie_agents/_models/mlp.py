@@ -88,8 +88,24 @@ class StackedMLP(nn.Module):
             found.append(gradient.sum(1, keepdim=True))
             found.append(_weight_gradient(trace[i], gradient))
             if i:
-                gradient = slope(torch.bmm(gradient, weights[i].transpose(1, 2)), trace[i])
+                gradient = slope(_input_gradient(gradient, weights[i]), trace[i])
         return found[::-1]
+
+    def pull_inputs(self, trace: list[torch.Tensor], gradient: torch.Tensor) -> torch.Tensor:
+        """Pull a gradient of the outputs back to the inputs.
+
+        Args:
+            trace: What :meth:`trace` returned.
+            gradient: ``[P, B, outputs]``.
+
+        Returns:
+            ``[P, B, inputs]``.
+        """
+        weights: list[Any] = list(self._parameters.values())[::2]
+        slope = _SLOPES[self.activation]
+        for i in reversed(range(1, self.layers)):
+            gradient = slope(_input_gradient(gradient, weights[i]), trace[i])
+        return _input_gradient(gradient, weights[0])
 
     def _recorded(self, x: torch.Tensor) -> torch.Tensor:
         """Run with every operation recorded by autograd."""
@@ -164,6 +180,10 @@ def _is_narrow(columns: int) -> bool:
 
 
 def _last_layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    if weight.shape[2] == 1 and len(weight) > 1:
+        # A batch of products with one column takes MKL six times as long: 196 against 33
+        # microseconds for two of ``[256, 256] x [256, 1]``.
+        return (x * weight.transpose(1, 2)).sum(-1, keepdim=True).add_(bias)
     if not _is_narrow(weight.shape[2]) or x.shape[1] < 4 * _NARROW:
         return torch.baddbmm(bias, x, weight)
     product = torch.bmm(weight.transpose(1, 2), x.transpose(1, 2))
@@ -171,6 +191,13 @@ def _last_layer(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> to
 
 
 def _weight_gradient(x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
-    if not _is_narrow(gradient.shape[2]):
+    column = gradient.shape[2] == 1 and len(gradient) > 1
+    if not column and not _is_narrow(gradient.shape[2]):
         return torch.bmm(x.transpose(1, 2), gradient)
     return torch.bmm(gradient.transpose(1, 2), x).transpose(1, 2)
+
+
+def _input_gradient(gradient: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    if weight.shape[2] == 1:
+        return gradient * weight.transpose(1, 2)
+    return torch.bmm(gradient, weight.transpose(1, 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from .._continuous.losses import soft_values
@@ -32,10 +34,52 @@ def descend_policy(
     Returns:
         Losses ``[P]``, the gradient ``[P, parameters]``, and log-densities ``[P, B]``.
     """
+    find = _by_hand if networks.backward_by_hand else _by_autograd
+    loss, gradients, log_prob = find(networks, head, inputs, critic_inputs, noise, temperature)
+    return loss, networks.actor.gather(gradients), log_prob
+
+
+_Found = tuple[torch.Tensor, Sequence[torch.Tensor], torch.Tensor]
+
+
+def _by_autograd(
+    networks: ContinuousNetworks,
+    head: SquashedGaussian,
+    inputs: torch.Tensor,
+    critic_inputs: torch.Tensor,
+    noise: torch.Tensor,
+    temperature: torch.Tensor,
+) -> _Found:
     actor = networks.actor
     with torch.enable_grad():
         actions, log_prob = head.sample_with_log_prob(actor.network(inputs), noise)
         values = networks.critics.values(critic_inputs, actions)
         loss = -soft_values(values, log_prob, temperature).mean(-1)
         gradients = torch.autograd.grad(loss.sum(), actor.parameters)
-    return loss.detach(), actor.gather(gradients), log_prob.detach()
+    return loss.detach(), gradients, log_prob.detach()
+
+
+@torch.no_grad()
+def _by_hand(
+    networks: ContinuousNetworks,
+    head: SquashedGaussian,
+    inputs: torch.Tensor,
+    critic_inputs: torch.Tensor,
+    noise: torch.Tensor,
+    temperature: torch.Tensor,
+) -> _Found:
+    """The same: back from the smaller critic to the action, and from there to the outputs."""
+    actor, critics = networks.actor.network, networks.critics
+    trace = actor.trace(inputs)
+    actions, log_prob, pull = head.sample_with_pull(trace[-1], noise)
+    critic_trace = critics.network.trace(critics.rows(critic_inputs, actions))
+    values = critic_trace[-1].view(critics.population, critics.count, -1)
+    share = 1 / values.shape[-1]
+    chosen = values.argmin(1, keepdim=True)
+    slopes = torch.zeros_like(values).scatter_(1, chosen, -share)
+    of_inputs = critics.network.pull_inputs(critic_trace, slopes.view(len(critic_trace[-1]), -1, 1))
+    of_actions = of_inputs[..., critic_inputs.shape[-1] :]
+    of_actions = of_actions.reshape(critics.population, critics.count, *actions.shape[1:]).sum(1)
+    of_outputs = pull(of_actions, (temperature * share).view(-1, 1, 1))
+    loss = -soft_values(values, log_prob, temperature).mean(-1)
+    return loss, actor.pull(trace, of_outputs), log_prob
