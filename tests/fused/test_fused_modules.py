@@ -171,7 +171,10 @@ class Noisy(nn.Module):
 @pytest.mark.parametrize(
     ("policy", "why"),
     [
-        (lambda: nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 2), nn.Dropout(0.5)), "does not work under torch.func"),
+        (
+            lambda: nn.Sequential(nn.LayerNorm(3), nn.Linear(3, 2), nn.Dropout(0.5)),
+            "does not work under torch.func",
+        ),
         (Branching, "does not work under torch.func"),
         (Noisy, "draws from the process-wide generators"),
     ],
