@@ -6,10 +6,10 @@ import torch
 
 
 class Columns:
-    """Where samples lie in a ring of ``capacity + 1`` rows, for ``P * N`` columns.
+    """Where samples lie in a ring of rows, for ``P * N`` columns.
 
     Column ``n`` of member ``p`` holds the samples of one instance in the order in which they
-    happened. Its *head* counts them; sample number ``s`` lies in row ``s % (capacity + 1)``.
+    happened. Its *head* counts them; sample number ``s`` lies in row ``s % rows``.
     The row that the head points to never counts as filled: a sample that is no experience is
     written there and simply overwritten by the next one.
 
@@ -22,6 +22,7 @@ class Columns:
         device: Where places are computed.
         width: Columns of the tensors that places point into; ``None``: ``P * N``.
         first: Position among them of the first column.
+        rows: Rows of the ring, at least ``capacity + 1``.
 
     Attributes:
         even: The head of all columns, or ``None`` where they differ.
@@ -37,8 +38,9 @@ class Columns:
         *,
         width: int | None = None,
         first: int = 0,
+        rows: int | None = None,
     ) -> None:
-        self.capacity, self.rows = capacity, capacity + 1
+        self.capacity, self.rows = capacity, capacity + 1 if rows is None else rows
         self.population, self.num_envs = population, num_envs
         self.even: int | None = 0
         self.reach = capacity

@@ -51,7 +51,9 @@ class SharedReplay:
         capacity: Timesteps that are kept of each member.
 
     Attributes:
-        tensors: By field, ``[capacity + 1, M, N, *shape]``.
+        tensors: By field, ``[rows, M, N, *shape]``.
+        rows: Timesteps that there is room for: two more than the capacity, for the one that is
+            written while others still read what they saw a timestep ago.
 
     Raises:
         SharedMemoryError: There is not enough memory.
@@ -60,6 +62,7 @@ class SharedReplay:
     def __init__(self, fields: Fields, *, members: int, num_envs: int, capacity: int) -> None:
         self.fields = dict(fields)
         self.members, self.num_envs, self.capacity = members, num_envs, capacity
+        self.rows = capacity + 2
         self._file = SharedFile(self._lay_out(None))
         self._lay_out(self._file)
 
@@ -119,7 +122,7 @@ class SharedReplay:
             return torch.frombuffer(memory, dtype=dtype, count=count, offset=start).view(shape)
 
         words = place((self.members, 8 + _HISTORY * self.num_envs), torch.int64)
-        size = (self.capacity + 1, self.members, self.num_envs)
+        size = (self.rows, self.members, self.num_envs)
         found = {name: place((*size, *shape), d) for name, (shape, d) in self.fields.items()}
         if words is not None:
             self._writes = words[:, 0].numpy()
@@ -165,7 +168,7 @@ class SharedReplay:
         self._writes[member] = write
 
     def __getstate__(self) -> dict[str, Any]:
-        names = ("fields", "members", "num_envs", "capacity", "_file")
+        names = ("fields", "members", "num_envs", "capacity", "rows", "_file")
         return {name: getattr(self, name) for name in names}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -202,8 +205,9 @@ class SharedReplayPart(ReplayMemory):
         self._flat = {name: tensor.flatten(0, 2) for name, tensor in whole.items()}
         self._by_row = [tensor[:, self.member] for tensor in whole.values()]
         first = self.member * shared.num_envs
-        self.columns = Columns(shared.capacity, 1, shared.num_envs, width=width, first=first)
-        self._source = Columns(shared.capacity, 1, width)
+        size, rows = (shared.capacity, 1, shared.num_envs), shared.rows
+        self.columns = Columns(*size, width=width, first=first, rows=rows)
+        self._source = Columns(shared.capacity, 1, width, rows=rows)
         self.sync()
 
     def sync(self) -> None:
@@ -248,7 +252,7 @@ class SharedReplayPart(ReplayMemory):
             batch = self.read(number, column, discount)
             _barrier()
             heads = torch.from_numpy(self._latest())[column]
-            if bool(((number < heads) & (number >= heads - self.capacity)).all()):
+            if bool(((number < heads) & (number > heads - self.shared.rows)).all()):
                 return batch
         raise SharedMemoryError(
             f"other members wrote more than {self.capacity} timesteps while a batch was read; "

@@ -419,7 +419,7 @@ class OffPolicyLearner(Learner):
     def release(self) -> None:
         """Give the memory back, if its content is part of the state."""
         if self.cfg.checkpoint_memory and not isinstance(self.memory, SharedReplayPart):
-            self.memory = self.pending = None
+            self.memory = self.noise = self.warm_up = self.pending = None
 
     def phase(self) -> Hashable:
         """Where in its rhythm the learner stands: steps, what is remembered, numbers left.

@@ -64,8 +64,9 @@ def load_member_state(learner: OffPolicyLearner, state: Mapping[str, Any], membe
     require_fit(member_state(learner, member, rows=False), state, learner.kind, FREE)
     content = state["memory"]
     if content is not None:
-        if learner.memory is None:
-            learner.allocate(int(content["num_envs"]))
+        if learner.noise is None:
+            own = learner.memory.num_envs if learner.memory else int(content["num_envs"])
+            learner.allocate(own)
         _check_memory(learner, content)
     learner.reconfigure(member, evolve(learner.cfgs[member], **state["settings"]))
     learner.load_own_state(state, member)
