@@ -47,9 +47,14 @@ def test_rows_of_metrics_by_hand(tmp_path):
     rows = rows_of(tmp_path / "run")
     assert sorted({int(row["timestep"]) for row in rows}) == [8, 16, 20]
     for row in rows:
-        assert (
-            int(row["env_steps"]) == int(row["timestep"]) * {"sum-0": 2, "sum-1": 4}[row["member"]]
-        )
+        instances = {"sum-0": 2, "sum-1": 4, "": 6}[row["member"]]
+        assert int(row["env_steps"]) == int(row["timestep"]) * instances
+    parts = {
+        (row["timestep"], row["name"]): float(row["value"]) for row in rows if not row["member"]
+    }
+    names = ("time/environment", "time/members", "time/other")
+    assert parts.keys() == {(step, name) for step in ("8", "16", "20") for name in names}
+    assert all(value >= 0 for value in parts.values())
     names = Counter(row["name"] for row in rows if row["member"] == "sum-1")
     assert names["sum"] == names["info/step"] == 3
     counts = [

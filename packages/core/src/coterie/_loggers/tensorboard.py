@@ -14,6 +14,8 @@ from .interface import Logger
 class TensorBoardLogger(Logger):
     """Writes event files under ``tensorboard/MEMBER`` in the run's directory.
 
+    Scalars of the whole run go to ``tensorboard`` itself.
+
     Args:
         run: The run that is logged; it must have a directory.
         cfg: :class:`TensorBoardCfg`, a mapping of its fields, or ``None``.
@@ -39,9 +41,8 @@ class TensorBoardLogger(Logger):
                 'the tensorboard logger needs tensorboard: pip install "coterie-core[tensorboard]"'
             ) from error
         folder = run.directory / self.cfg.folder
-        self._writers = {
-            member.name: SummaryWriter(str(folder / member.name)) for member in run.members
-        }
+        names = ["", *(member.name for member in run.members)]
+        self._writers = {name: SummaryWriter(str(folder / name)) for name in names}
 
     def write(self, rows: Sequence[MetricRow]) -> None:
         """Add each row to its member's event file."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from .info_scalars import InfoScalars
 from .progress import Progress
 from .records import MemberSummary, MetricRow, RunInfo, Summary
 from .settings import told_settings
+from .time_parts import TimeParts
 
 if TYPE_CHECKING:
     from .._agents.transition import Transition
@@ -32,6 +33,7 @@ class Recorder:
         cfg: The trainer's configuration.
         loggers: Where metrics go.
         earlier: Seconds that earlier runs of the same trainer took.
+        timings: Tells the seconds per part since the start of the run; ``None``: not known.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Recorder:
         cfg: TrainerCfg,
         loggers: Sequence[Logger],
         earlier: float = 0.0,
+        timings: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
         self.run = run
         self.timestep = run.first_timestep
@@ -53,6 +56,8 @@ class Recorder:
         )
         self._interval = cfg.metrics_interval or max(1, cfg.timesteps // 200)
         self._earlier = earlier
+        self._timings = timings
+        self._time_parts = TimeParts(run.first_timestep)
         self._told: set[int] = set()
         self._progress = Progress(run, cfg.disable_progressbar)
         self._started = time.monotonic()
@@ -90,7 +95,7 @@ class Recorder:
             if member.failure is not None:
                 found["failed"] = 1.0
             rows += [self._row(member, name, value) for name, value in found.items()]
-        self.log(rows)
+        self.log(rows + self._time_rows())
 
     def log(self, rows: Sequence[MetricRow]) -> None:
         """Hand rows to the loggers and to the hooks."""
@@ -99,19 +104,17 @@ class Recorder:
                 logger.write(rows)
             registry().emit("coterie_metrics_ready", run=self.run, rows=rows)
 
-    def summary(
-        self, status: str, timings: Mapping[str, float], details: Mapping[str, float]
-    ) -> Summary:
+    def summary(self, status: str, timings: Mapping[str, float]) -> Summary:
         """Sum the run up.
 
         Args:
             status: What became of the members that did not fail.
-            timings: Seconds per part of the run.
-            details: Seconds per part of the members' time, as the executor counts them.
+            timings: Seconds per part of the run; parts of a part have a ``/`` in their names.
         """
         seconds = max(self.wall_time, 1e-9)
         steps = self.timestep - self.run.first_timestep
-        parts = {name: value / seconds for name, value in timings.items()}
+        shares = {name: value / seconds for name, value in timings.items()}
+        known = sum(share for name, share in shares.items() if "/" not in name)
         settings = told_settings([member.agent.cfg for member in self._members])
         return Summary(
             mode=self.run.mode,
@@ -121,11 +124,7 @@ class Recorder:
                 self._member_summary(member, own, status, steps, seconds)
                 for member, own in zip(self._members, settings, strict=True)
             ),
-            time_shares={
-                **parts,
-                "other": max(0.0, 1.0 - sum(parts.values())),
-                **{f"members/{name}": value / seconds for name, value in details.items()},
-            },
+            time_shares={**shares, "other": max(0.0, 1.0 - known)},
             directory=self.run.directory,
         )
 
@@ -146,15 +145,22 @@ class Recorder:
             [member.failure is not None for member in self._members],
         )
 
-    def _row(self, member: Member, name: str, value: float) -> MetricRow:
+    def _row(self, member: Member | None, name: str, value: float) -> MetricRow:
+        instances = self.run.num_envs if member is None else member.num_envs
         return MetricRow(
             timestep=self.timestep,
-            env_steps=self.timestep * member.num_envs,
+            env_steps=self.timestep * instances,
             wall_time=self._earlier + self.wall_time,
-            member=member.name,
+            member="" if member is None else member.name,
             name=name,
             value=float(value),
         )
+
+    def _time_rows(self) -> list[MetricRow]:
+        if self._timings is None:
+            return []
+        parts = self._time_parts.take(self._timings(), self.wall_time, self.timestep)
+        return [self._row(None, name, value) for name, value in parts.items()]
 
     def _tell_failures(self) -> None:
         for member in self._members:

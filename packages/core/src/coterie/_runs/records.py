@@ -63,14 +63,15 @@ class RunInfo:
 
 @frozen(kw_only=True)
 class MetricRow:
-    """One scalar of one member at one time.
+    """One scalar of one member, or of the whole run, at one time.
 
     Attributes:
         timestep: Timesteps done.
         env_steps: Environment steps of the member: timesteps times the instances of its scope.
         wall_time: Seconds since the run started.
-        member: Name of the member.
-        name: Name of the scalar: ``"episode/return"``, ``"loss/policy"`` …
+        member: Name of the member; empty for scalars of the whole run.
+        name: Name of the scalar: ``"episode/return"``, ``"loss/policy"`` …, of the whole run
+            ``"time/environment"`` …, in microseconds per timestep.
         value: The scalar.
     """
 

@@ -63,7 +63,13 @@ class Session:
 
     def __attrs_post_init__(self) -> None:
         self.recorder = Recorder(
-            self.run, self.members, self.tracker, self.cfg, self.loggers, self.earlier
+            self.run,
+            self.members,
+            self.tracker,
+            self.cfg,
+            self.loggers,
+            self.earlier,
+            self._timings,
         )
 
     def steps(
@@ -102,8 +108,7 @@ class Session:
         interrupted = interrupted or isinstance(error, KeyboardInterrupt)
         status = "interrupted" if interrupted else "failed" if trouble else "finished"
         word = status if status != "finished" else _STATUS[self.run.mode]
-        timings = {"environment": self.clock.environment, "members": self.clock.members}
-        summary = self.recorder.summary(word, timings, self.executor.timings())
+        summary = self.recorder.summary(word, self._timings())
         books = [partial(self.recorder.finish, summary), partial(self._write, status, summary)]
         troubles += _attempt(books)
         if error is not None:
@@ -112,6 +117,11 @@ class Session:
             self._annotate(troubles[0], troubles[1:])
             raise troubles[0]
         return summary
+
+    def _timings(self) -> dict[str, float]:
+        """Seconds per part since the start of the run."""
+        members = {f"members/{name}": value for name, value in self.executor.timings().items()}
+        return {"environment": self.clock.environment, "members": self.clock.members, **members}
 
     def _bring_home(self, error: BaseException | None) -> list[Exception]:
         """Do all that is still possible, whatever of it fails; return what failed.
