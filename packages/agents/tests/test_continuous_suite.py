@@ -32,10 +32,6 @@ class TestSACInTheSuite(Suite):
     made = "SAC"
 
 
-class TestTD3InTheSuite(Suite):
-    made = "TD3"
-
-
 class TestDDPGInTheSuite(Suite):
     made = "DDPG"
 
