@@ -92,7 +92,7 @@ class ReplayMemory:
         else:
             places = self.columns.next_places()
             for flat, sample in zip(self._flat.values(), samples, strict=True):
-                flat.index_copy_(0, places, sample.to(flat.dtype).view_as(flat[: len(places)]))
+                flat.index_copy_(0, places, sample.to(flat).view_as(flat[: len(places)]))
         self.columns.advance(valid)
         self.writes += 1
 

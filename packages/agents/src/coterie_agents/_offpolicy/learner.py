@@ -358,7 +358,8 @@ class OffPolicyLearner(Learner):
     def draw(self) -> Samples:
         """Draw the samples of the next optimiser step."""
         assert self.memory is not None
-        batch = self.memory.pick(self.batches.take().to(self.memory.device), self.discount)
+        place = self.memory.device
+        batch = self.memory.pick(self.batches.take().to(place), self.discount.to(place))
         if self.memory.device != self.device:
             batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
         observations, following = self._inputs(batch, self.observations, "observations")
