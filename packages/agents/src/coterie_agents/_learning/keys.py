@@ -28,6 +28,6 @@ def space_key(space: spaces.Space[Any] | None) -> Hashable:
 
 def device_key(device: torch.device) -> str:
     """Name a device with its index: ``cuda`` and ``cuda:0`` are one where 0 is the current one."""
-    if device.type == "cuda" and device.index is None:
+    if str(device) == "cuda":
         return f"cuda:{torch.cuda.current_device()}"
     return str(device)

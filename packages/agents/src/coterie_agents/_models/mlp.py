@@ -11,6 +11,7 @@ from torch import nn
 
 from .cfg import Activation
 from .initialise import HIDDEN_GAIN, orthogonal
+from .workspace import Workspace
 
 _MINUS_ONE = torch.tensor(-1.0)
 
@@ -57,18 +58,30 @@ class StackedMLP(nn.Module):
         """Map ``[P, B, inputs]`` to ``[P, B, outputs]``."""
         if torch.is_grad_enabled():
             return self._recorded(inputs)
-        return self.trace(inputs)[-1]
+        if inputs.shape[1] <= _ROWS or inputs.device.type != "cpu":
+            return self.trace(inputs)[-1]
+        parts = inputs.chunk(-(-inputs.shape[1] // _ROWS), dim=1)
+        return torch.cat([self.trace(part)[-1] for part in parts], dim=1)
 
-    def trace(self, inputs: torch.Tensor) -> list[torch.Tensor]:
+    def trace(
+        self, inputs: torch.Tensor, space: Workspace | None = None, name: str = ""
+    ) -> list[torch.Tensor]:
         """Map ``[P, B, inputs]`` to what goes into each layer and, last, the outputs.
 
         For callers that have switched autograd off, like :meth:`pull`.
+
+        Args:
+            inputs: What goes into the first layer.
+            space: Where the layers' results are put; ``None``: into new memory.
+            name: Under this name.
         """
         # Not self.parameters(): that walks over the modules, at the price of a layer.
         parameters: list[Any] = list(self._parameters.values())
-        return _run(inputs, self.activation, parameters)
+        return _run(inputs, self.activation, parameters, space, name)
 
-    def pull(self, trace: list[torch.Tensor], gradient: torch.Tensor) -> list[torch.Tensor]:
+    def pull(
+        self, trace: list[torch.Tensor], gradient: torch.Tensor, space: Workspace | None = None
+    ) -> list[torch.Tensor]:
         """Pull a gradient of the outputs back to the parameters.
 
         The backward pass by hand: autograd gives the same (see the tests) at the price of a
@@ -77,6 +90,7 @@ class StackedMLP(nn.Module):
         Args:
             trace: What :meth:`trace` returned.
             gradient: ``[P, B, outputs]``.
+            space: Where the layers' gradients are put; ``None``: into new memory.
 
         Returns:
             Gradients in the order of the parameters.
@@ -88,7 +102,8 @@ class StackedMLP(nn.Module):
             found.append(gradient.sum(1, keepdim=True))
             found.append(_weight_gradient(trace[i], gradient))
             if i:
-                gradient = slope(_input_gradient(gradient, weights[i]), trace[i])
+                inner = _input_gradient(gradient, weights[i], space, f"gradient {i % 2}")
+                gradient = slope(inner, trace[i])
         return found[::-1]
 
     def pull_inputs(self, trace: list[torch.Tensor], gradient: torch.Tensor) -> torch.Tensor:
@@ -137,23 +152,28 @@ def _activate(x: torch.Tensor, activation: str) -> torch.Tensor:
 
 
 def _tanh_slope(gradient: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return torch.ops.aten.tanh_backward(gradient, y)  # type: ignore[no-any-return]
+    return torch.ops.aten.tanh_backward.grad_input(gradient, y, grad_input=gradient)  # type: ignore[no-any-return]
 
 
 def _relu_slope(gradient: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return torch.ops.aten.threshold_backward(gradient, y, 0)  # type: ignore[no-any-return]
+    return torch.ops.aten.threshold_backward.grad_input(gradient, y, 0, grad_input=gradient)  # type: ignore[no-any-return]
 
 
 def _elu_slope(gradient: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return torch.ops.aten.elu_backward(gradient, 1.0, 1.0, 1.0, True, y)  # type: ignore[no-any-return]
+    out = torch.ops.aten.elu_backward.grad_input
+    return out(gradient, 1.0, 1.0, 1.0, True, y, grad_input=gradient)  # type: ignore[no-any-return]
 
 
 _SLOPES = {"tanh": _tanh_slope, "relu": _relu_slope, "elu": _elu_slope}
-"""Gradients of activations whose slope follows from their result alone."""
+"""Gradients of activations whose slope follows from their result alone, in place."""
 
 
 def _run(
-    x: torch.Tensor, activation: str, parameters: Sequence[torch.Tensor]
+    x: torch.Tensor,
+    activation: str,
+    parameters: Sequence[torch.Tensor],
+    space: Workspace | None,
+    name: str,
 ) -> list[torch.Tensor]:
     """Return what goes into each layer, then the outputs."""
     seen = [x]
@@ -161,14 +181,19 @@ def _run(
     last = len(parameters) - 2
     for i in range(0, last, 2):
         weight, bias = parameters[i], parameters[i + 1]
+        shape = (x.shape[0], x.shape[1], weight.shape[2])
+        out = None if space is None else space.take(f"{name} {i}", shape, x)
         if cheap:
-            x = _tanh(torch.baddbmm(bias, x, weight, beta=2, alpha=2))
+            x = _tanh(torch.baddbmm(bias, x, weight, beta=2, alpha=2, out=out))
         else:
-            x = _activate(torch.baddbmm(bias, x, weight), activation)
+            x = _activate(torch.baddbmm(bias, x, weight, out=out), activation)
         seen.append(x)
     seen.append(_last_layer(x, parameters[last], parameters[last + 1]))
     return seen
 
+
+_ROWS = 512
+"""Rows that go through all layers together on the CPU: more of them need memory, not less time."""
 
 _NARROW = 16
 """Below so many columns MKL's matrix product takes longer than that of the transposed matrices:
@@ -197,7 +222,11 @@ def _weight_gradient(x: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     return torch.bmm(gradient.transpose(1, 2), x).transpose(1, 2)
 
 
-def _input_gradient(gradient: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+def _input_gradient(
+    gradient: torch.Tensor, weight: torch.Tensor, space: Workspace | None = None, name: str = ""
+) -> torch.Tensor:
+    shape = (gradient.shape[0], gradient.shape[1], weight.shape[1])
+    out = None if space is None else space.take(name, shape, gradient)
     if weight.shape[2] == 1:
-        return gradient * weight.transpose(1, 2)
-    return torch.bmm(gradient, weight.transpose(1, 2))
+        return torch.mul(gradient, weight.transpose(1, 2), out=out)
+    return torch.bmm(gradient, weight.transpose(1, 2), out=out)

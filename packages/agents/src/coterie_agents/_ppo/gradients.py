@@ -47,7 +47,9 @@ def by_hand(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
     policy, value = networks.policy, networks.value
     assert isinstance(policy, StackedMLP)
     assert isinstance(value, StackedMLP)
-    policy_trace, value_trace = policy.trace(batch.policy_inputs), value.trace(batch.value_inputs)
+    space = learner.workspace
+    policy_trace = policy.trace(batch.policy_inputs, space, "policy")
+    value_trace = value.trace(batch.value_inputs, space, "value")
     log_prob, entropy, pull = networks.head.evaluate_with_pull(
         policy_trace[-1], networks.log_std, batch.actions
     )
@@ -56,8 +58,8 @@ def by_hand(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
     losses = ppo_losses(log_prob=log_prob, values=values, entropy=entropy, **known)
     of_log_prob, of_values, of_entropy = ppo_slopes(log_prob=log_prob, values=values, **known)
     of_outputs, of_log_std = pull(of_log_prob, of_entropy)
-    gradients = policy.pull(policy_trace, of_outputs)
-    gradients += value.pull(value_trace, of_values.unsqueeze(-1))
+    gradients = policy.pull(policy_trace, of_outputs, space)
+    gradients += value.pull(value_trace, of_values.unsqueeze(-1), space)
     if of_log_std is not None:
         gradients.append(of_log_std)
     return losses, learner.optimizer.gather(gradients)

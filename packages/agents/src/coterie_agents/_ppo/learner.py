@@ -16,6 +16,7 @@ from .._learning.interface import Learner
 from .._memory.rollout import Fields, RolloutMemory
 from .._models.actor_critic import ActorCritic, build_from_user, build_stacked
 from .._models.inputs import NetworkInput
+from .._models.workspace import Workspace
 from .._optim.adam import PopulationAdam
 from .._preprocessors.scaler import RunningStandardScaler
 from .cfg import PER_MEMBER, PPOCfg
@@ -45,6 +46,7 @@ class PPOLearner(Learner):
         super().__init__(**arguments)
         self.memory: RolloutMemory | None = None
         self.all_valid = True
+        self.workspace = Workspace()
         self.networks = self._build()
         self.hyper = stack_settings(self.cfgs, self.dtype, self.device)
         self.optimizer = PopulationAdam(
@@ -277,6 +279,7 @@ class PPOLearner(Learner):
     def release(self) -> None:
         """Give the memory back, with the noise that belongs to its rows."""
         self.memory, self.noise, self.pending, self.all_valid = None, None, None, True
+        self.workspace = Workspace()
 
     def member_state(self, member: int = 0) -> dict[str, Any]:
         """Return a member's weights, optimiser, statistics, settings and unfinished rollout."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import torch
 from attrs import evolve
 
 from .._learning.differences import require_fit
