@@ -7,6 +7,7 @@ import os
 import select
 import signal
 import threading
+import time
 import warnings
 from typing import Any
 
@@ -14,7 +15,14 @@ import psutil
 import pytest
 import torch
 
-from coterie import ConfigError, TrainerStateError, WorkerDied, WorkerStartError, structure
+from coterie import (
+    ConfigError,
+    TrainerStateError,
+    WorkerDied,
+    WorkerStartError,
+    WorkerTimeout,
+    structure,
+)
 from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state, nothing_global
 from coterie_backends_mp import ParallelTrainer, WorkerServer
 from coterie_backends_mp._launcher import Launcher
@@ -275,3 +283,53 @@ def test_a_server_gets_ready_while_nobody_listens() -> None:
     launcher.wait_ready(0.001)
     launcher.close(10)
     assert not server.is_running()
+
+
+class SlowStarter(SumAgent):
+    """The first needs longer to load than a phase may take; another may never get ready."""
+
+    hangs = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.seed == 0:
+            time.sleep(1.0)
+
+    def setup(self, num_envs: int) -> None:
+        super().setup(num_envs)
+        if self.seed == 0:
+            time.sleep(0.3)
+        elif self.hangs:
+            time.sleep(100)
+
+
+class HangingStarter(SlowStarter):
+    hangs = True
+
+
+def test_getting_ready_has_a_time_of_its_own() -> None:
+    with trainer_for(2, SlowStarter, phase_timeout=0.7) as trainer:
+        trainer.train()
+        assert [agent.steps for agent in trainer.agents] == [8, 8]
+
+
+def test_only_who_is_late_is_blamed() -> None:
+    settings = {"phase_timeout": 0.7, "on_member_failure": "continue"}
+    with trainer_for(2, HangingStarter, **settings) as trainer:
+        trainer.train()
+        slow, hung = trainer.members
+        assert slow.failure is None
+        assert isinstance(hung.failure, WorkerTimeout)
+        assert hung.failure.phase == "setup"
+
+
+def test_a_server_that_owes_an_answer_is_not_used_again() -> None:
+    with WorkerServer() as server:
+        server.wait_ready()
+        with trainer_for(start_timeout=1e-6) as trainer, pytest.raises(WorkerStartError):
+            trainer.train()
+        with trainer_for() as trainer:
+            trainer.train()
+            workers = {agent.pids[0] for agent in trainer.agents}
+        assert not workers & descendants()
+    assert not descendants() & {server.pid}

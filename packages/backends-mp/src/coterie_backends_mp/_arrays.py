@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import mmap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -28,11 +27,11 @@ class Arena:
     """Hands out aligned pieces of memory, one after the other; without memory it only counts.
 
     Args:
-        memory: The memory; ``None``: only count.
+        memory: Bytes, uint8 ``[size]``, whose first is at a cache line; ``None``: only count.
         start: First byte that may be used.
     """
 
-    def __init__(self, memory: mmap.mmap | None, start: int) -> None:
+    def __init__(self, memory: torch.Tensor | None, start: int = 0) -> None:
         self._memory = memory
         self.size = start
 
@@ -40,9 +39,9 @@ class Arena:
         """Take a tensor ``[count]``, of no meaning where there is no memory."""
         start = -(-self.size // _LINE) * _LINE
         self.size = start + count * dtype.itemsize
-        if self._memory is None or count == 0:
-            return torch.empty(count, dtype=dtype, device="meta" if self._memory is None else None)
-        return torch.frombuffer(self._memory, dtype=dtype, count=count, offset=start)
+        if self._memory is None:
+            return torch.empty(count, dtype=dtype, device="meta")
+        return self._memory[start : self.size].view(dtype)
 
 
 @frozen(kw_only=True)

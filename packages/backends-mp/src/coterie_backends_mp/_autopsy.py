@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from coterie import WorkerError
 
@@ -13,7 +12,7 @@ from ._messages import Answer, Exited
 from ._process import Process
 
 
-def read_answer(process: Process, failures: dict[int, WorkerError]) -> dict[int, Any]:
+def read_answer(process: Process, failures: dict[int, WorkerError]) -> Answer:
     """Read the message with which a process answered.
 
     Args:
@@ -21,13 +20,13 @@ def read_answer(process: Process, failures: dict[int, WorkerError]) -> dict[int,
         failures: Members of it that failed are added, by their index.
 
     Returns:
-        Results by index of the member.
+        The message.
     """
     answer: Answer = process.channel.receive()[0]
     members = {member.index: member for member in process.members}
     for report in answer.failures:
         failures[report.index] = raised(members[report.index], report, process.pid)
-    return answer.results
+    return answer
 
 
 def find_failures(

@@ -11,6 +11,8 @@ import errno
 import mmap
 import os
 
+import torch
+
 from coterie import Interface, SharedMemoryError
 
 from ._arrays import Arena, Arrays, Layout
@@ -38,7 +40,15 @@ class Block:
             interface: Spaces and number of instances of the environment.
             layout: How they lie.
         """
-        return Arrays(Arena(self._memory, board_size(self._workers)), interface, layout)
+        memory = torch.frombuffer(self._memory, dtype=torch.uint8)
+        return Arrays(Arena(memory, board_size(self._workers)), interface, layout)
+
+
+def arrays_size(interface: Interface, layout: Layout) -> int:
+    """Bytes that the tensors take in a memory of their own."""
+    arena = Arena(None)
+    Arrays(arena, interface, layout)
+    return arena.size
 
 
 def block_size(interface: Interface, layout: Layout, workers: int) -> int:

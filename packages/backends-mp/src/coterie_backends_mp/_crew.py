@@ -9,15 +9,19 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from attrs import evolve
+
 from coterie import Interface, Member
 
-from ._arrays import Arrays, Layout
-from ._block import Block, block_size, make_block
-from ._board import Command
+from ._arrays import Arena, Arrays, Layout
+from ._block import Block, arrays_size, block_size, make_block
+from ._board import Command, board_size
 from ._cfg import ParallelTrainerCfg
 from ._channel import Channel
+from ._device import DeviceMemory
 from ._launcher import ServerLost
-from ._messages import Exited
+from ._messages import Exited, Open
+from ._packing import pack_small
 from ._process import Process
 from ._signal import Signal
 from ._spin import Spinner
@@ -59,9 +63,16 @@ class Crew:
         self._patience = min(cfg.start_timeout, cfg.phase_timeout, cfg.slow_warning)
         self._owner = os.getpid()
         layout = Layout(scopes=self.scopes, guarded=guarded)
-        self._fd = make_block(block_size(interface, layout, len(groups)))
+        on_device = interface.device.type == "cuda"
+        size = board_size(len(groups)) if on_device else block_size(interface, layout, len(groups))
+        self._fd = make_block(size)
         self._block: Block | None = Block(self._fd, len(groups))
-        self.arrays: Arrays = self._block.arrays(interface, layout)
+        self.device: DeviceMemory | None = None
+        if on_device:
+            self.device = DeviceMemory(arrays_size(interface, layout), interface.device)
+            self.arrays = Arrays(Arena(self.device.memory), interface, layout)
+        else:
+            self.arrays = self._block.arrays(interface, layout)
         self.board = self._block.board
         self._done = Signal.create()
         self._spinner = Spinner()
@@ -102,6 +113,19 @@ class Crew:
             self.post(number, message)
             self.processes[number].wake(turn)
 
+    def with_tickets(self, messages: Mapping[int, Open]) -> dict[int, Open]:
+        """Add to messages what workers need that have not mapped the device's memory yet."""
+        if self.device is None:
+            return dict(messages)
+        new = {n: m for n, m in messages.items() if not self.processes[n].has_ticket}
+        for number in new:
+            self.processes[number].has_ticket = True
+        ticket = self.device.ticket
+        return {
+            number: evolve(message, ticket=pack_small(ticket())) if number in new else message
+            for number, message in messages.items()
+        }
+
     def post(self, number: int, message: object) -> None:
         """Send a message to a process that will be woken up for it later."""
         with contextlib.suppress(OSError):  # it died; whoever waits for it learns that
@@ -116,15 +140,18 @@ class Crew:
             flags: What they must know about it.
             at: Timestep, and where the count of timesteps ends.
         """
+        if self.device is not None:
+            self.device.mark_written()
         turn = self.board.command(command, flags, *at)
         for number in numbers:
             self.processes[number].wake(turn)
 
-    def wait(self, numbers: Iterable[int]) -> list[int]:
+    def wait(self, numbers: Iterable[int], opening: bool = False) -> list[int]:
         """Wait until processes have answered the current round, or ended.
 
         Args:
             numbers: Which.
+            opening: Whether they first have to get ready, for which they have a time of its own.
 
         Returns:
             Those that did neither in time.
@@ -135,20 +162,35 @@ class Crew:
         began = time.monotonic()
         if self._all_answer(waiting):
             return []
-        warn_at = self._cfg.slow_warning
+        return self._wait_long(waiting, began, opening)
+
+    def _wait_long(self, waiting: Sequence[Process], began: float, opening: bool) -> list[int]:
+        """Wait for processes that were asked something at ``began``; return those that are late.
+
+        Each has its own time, which starts again when it has got ready.
+        """
+        cfg, late = self._cfg, []
+        booting = {process.number: opening or process.booting for process in waiting}
+        since = dict.fromkeys(booting, began)
+        warn_at = began + cfg.slow_warning
         while True:
             waiting = [p for p in waiting if p.exited is None and not p.answered]
+            now = time.monotonic()
+            rest = [cfg.phase_timeout]  # a limit may change before anyone wakes us
+            for process in waiting:
+                number = process.number
+                if process.booting != booting[number]:
+                    booting[number], since[number] = process.booting, now
+                rest.append(since[number] + self.time_limit(number) - now)
+                if rest[-1] <= 0:
+                    late.append(number)
+            waiting = [process for process in waiting if process.number not in late]
             if not waiting:
-                return []
-            limit = min(self.time_limit(process.number) for process in waiting)
-            spent = time.monotonic() - began
-            if spent >= limit:
-                return [process.number for process in waiting]
-            if spent >= warn_at:
-                warn_at += self._cfg.slow_warning
-                _warn_slow(waiting[0], spent)
-            # What a process does decides on its limit, and may change before anyone wakes us.
-            self._look(min(limit - spent, warn_at - spent, self._cfg.phase_timeout))
+                return late
+            if now >= warn_at:
+                warn_at = now + cfg.slow_warning
+                _warn_slow(waiting[0], now - began)
+            self._look(min(*(left for left in rest if left > 0), warn_at - now))
 
     def stack(self, number: int) -> str:
         """Find out where a process hangs; empty if it does not tell."""
@@ -194,6 +236,7 @@ class Crew:
         self._done.close()
         self.board.release()
         self._block = None
+        self.device = None
         del self.arrays
         os.close(self._fd)
 
@@ -219,7 +262,7 @@ class Crew:
 
     def time_limit(self, number: int) -> float:
         """Seconds that a process may take for what it is doing."""
-        booting = self.processes[number].row.phase in ("start", "load")
+        booting = self.processes[number].booting
         return self._cfg.start_timeout if booting else self._cfg.phase_timeout
 
     def _all_answer(self, waiting: Sequence[Process]) -> bool:

@@ -26,8 +26,8 @@ from ._packing import pack_small
 class Exchange:
     """Copies observations and outcomes into a block, and actions out of it.
 
-    Tensors of another device are copied through the main memory; both ways wait until the copy
-    is complete.
+    The block is in the main memory, or on the environment's CUDA device. Tensors of other kinds
+    of devices are copied through the main memory; both ways wait until the copy is complete.
 
     Args:
         arrays: The tensors of the block.
@@ -37,7 +37,7 @@ class Exchange:
 
     def __init__(self, arrays: Arrays, interface: Interface, guarded: bool = False) -> None:
         self._arrays, self._interface = arrays, interface
-        self._away = interface.device.type != "cpu"
+        self._away = interface.device.type not in ("cpu", "cuda")
         self._odd = 0
         arrays.valid.write(torch.ones(interface.num_envs, dtype=torch.bool))
         self._guarded = list(arrays.named()) if guarded else []

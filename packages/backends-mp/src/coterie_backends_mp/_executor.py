@@ -77,8 +77,8 @@ class ProcessExecutor(Executor):
         crew = self._ready_crew(groups, interface, settings)
         self._exchange = Exchange(crew.arrays, interface, cfg.debug)
         self._busy = True
-        crew.send(messages)
-        self._collect(messages)
+        crew.send(crew.with_tickets(messages))
+        self._collect(messages, opening=True)
 
     def begin(
         self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
@@ -224,6 +224,8 @@ class ProcessExecutor(Executor):
         crew.wake(numbers, command, flags, (self._timestep, self._timesteps))
         late = crew.wait(numbers)
         self._busy = False
+        if crew.device is not None:
+            crew.device.follow(numbers)
         processes = [crew.processes[number] for number in numbers]
         if late or any(not p.answered or p.row.failed for p in processes):
             self._fail(find_failures(crew, numbers, late))
@@ -242,18 +244,21 @@ class ProcessExecutor(Executor):
                 "may be wrong. An agent may write to memory that it made itself only"
             )
 
-    def _collect(self, numbers: Collection[int]) -> dict[int, Any]:
+    def _collect(self, numbers: Collection[int], opening: bool = False) -> dict[int, Any]:
         """Wait for the answers to messages; return the results by index of the member."""
         assert self._crew is not None
         crew = self._crew
-        late = crew.wait(numbers)
+        late = crew.wait(numbers, opening)
         self._busy = False
         results: dict[int, Any] = {}
         failures: dict[int, WorkerError] = {}
         for number in numbers:
             process = crew.processes[number]
             if process.answered:
-                results |= read_answer(process, failures)
+                answer = read_answer(process, failures)
+                results |= answer.results
+                if answer.done is not None and crew.device is not None:
+                    crew.device.admit(number, answer.done)
         self._fail(failures | find_failures(crew, numbers, late))
         return results
 

@@ -52,7 +52,7 @@ def open_messages(
     interface: Interface,
     mode: Mode,
     cfg: ParallelTrainerCfg,
-) -> dict[int, object]:
+) -> dict[int, Open]:
     """Make the message with which each worker takes its members over.
 
     Args:
@@ -64,7 +64,8 @@ def open_messages(
     Raises:
         WorkerStartError: A member can't be packed.
     """
-    packed = pack(evolve(interface, device=torch.device("cpu")))
+    shared = interface.device.type == "cuda"  # see _device; others go through the main memory
+    packed = pack(interface if shared else evolve(interface, device=torch.device("cpu")))
     scopes = tuple(member.num_envs for group in groups for member in group)
     threads = count_threads(cfg.threads, len(groups), usable_cores())
     return {

@@ -35,6 +35,7 @@ class Launcher:
         self._channel, theirs = Channel.pair()
         self._exits: list[Exited] = []
         self.lost = False
+        self._owes_answers = False
         code = f"from {__package__}._server import be_server; be_server({theirs.fileno()})"
         try:
             self._process = subprocess.Popen(
@@ -82,13 +83,13 @@ class Launcher:
             ServerLost: The server ended, or needs longer than that.
         """
         self._send(Start(worker=worker, workers=workers), fds)
-        return self._await(Started, seconds).pid
+        return self._await(Started, seconds, worker).pid
 
     def stack(self, worker: int, seconds: float) -> str:
         """Ask for the stack of a worker; empty if it can't be had."""
         try:
             self._send(Dump(worker=worker))
-            return self._await(Dumped, seconds).text
+            return self._await(Dumped, seconds, worker).text
         except ServerLost:
             return ""
 
@@ -119,9 +120,9 @@ class Launcher:
             self._process.wait()
 
     @property
-    def alive(self) -> bool:
-        """Whether the server is running."""
-        return not self.lost and self._process.poll() is None
+    def usable(self) -> bool:
+        """Whether the server is running, and has answered everything that it was asked."""
+        return not self.lost and not self._owes_answers and self._process.poll() is None
 
     def how_it_ended(self) -> str:
         """Say what happened to the server."""
@@ -149,13 +150,15 @@ class Launcher:
             self._ready = True
         return message
 
-    def _await(self, kind: type[T], seconds: float) -> T:
+    def _await(self, kind: type[T], seconds: float, worker: int | None = None) -> T:
+        """Wait for an answer, of a certain worker if one is given."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             if self._readable(left):
                 message = self._receive()
-                if isinstance(message, kind):
+                if isinstance(message, kind) and getattr(message, "worker", None) == worker:
                     return message
+        self._owes_answers = True  # what it does later is nobody's any more
         raise ServerLost
 
     def _readable(self, seconds: float) -> bool:

@@ -145,11 +145,13 @@ class Open:
     Attributes:
         seats: The members of this worker.
         scopes: Number of instances of every member of the population.
-        interface: The environment's interface, packed; its device is the main memory.
+        interface: The environment's interface, packed; its device is where the block is.
         mode: ``"train"`` or ``"eval"``.
         deterministic: Whether to take the mean action.
         debug: Whether to check actions.
         threads: Number of torch's threads.
+        ticket: What the worker needs to map the memory of a device, packed; ``None``: what is
+            exchanged is in the block, or mapped already.
     """
 
     seats: tuple[SeatSpec, ...]
@@ -159,6 +161,7 @@ class Open:
     deterministic: bool
     debug: bool
     threads: int
+    ticket: bytes | None = None
 
 
 @frozen(kw_only=True)
@@ -204,7 +207,10 @@ class Answer:
     Attributes:
         results: By index of the member; packed, unless plain values.
         failures: What failed.
+        done: Handle of the event that follows what the worker writes to a device; ``None``:
+            there is none, or it was told.
     """
 
     results: dict[int, Any]
     failures: tuple[FailureReport, ...]
+    done: bytes | None = None

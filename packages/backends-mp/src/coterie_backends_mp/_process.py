@@ -27,6 +27,7 @@ class Process:
         row: What it says about itself in the shared block.
         asked: Number of the last round that it was woken up for.
         exited: How it ended; ``None``: it lives.
+        has_ticket: Whether it was given what it needs to map the memory of a device.
     """
 
     number: int
@@ -37,6 +38,7 @@ class Process:
     row: Row
     asked: int = 0
     exited: Exited | None = None
+    has_ticket: bool = False
 
     @property
     def living(self) -> list[Member]:
@@ -47,6 +49,11 @@ class Process:
     def answered(self) -> bool:
         """Whether it has answered the last round that it was woken up for."""
         return self.row.answered == self.asked
+
+    @property
+    def booting(self) -> bool:
+        """Whether it is getting ready to run its members."""
+        return self.row.phase in ("start", "load")
 
     @property
     def place(self) -> tuple[str, int | None, Member | None]:

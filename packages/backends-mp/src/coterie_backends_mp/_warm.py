@@ -75,7 +75,7 @@ def lease(fork: bool) -> Launcher:
     """
     for launcher in list(_idle) if fork else []:
         _idle.remove(launcher)
-        if launcher.owner == os.getpid() and launcher.alive:
+        if launcher.owner == os.getpid() and launcher.usable:
             return launcher
     return Launcher(fork)
 
@@ -87,7 +87,7 @@ def give_back(launcher: Launcher, clean: bool) -> None:
         launcher: The server.
         clean: Whether all workers that were started from it are gone.
     """
-    if launcher.kept and clean and launcher.alive:
+    if launcher.kept and clean and launcher.usable:
         _idle.append(launcher)
     else:
         launcher.close(_CLOSE_SECONDS)

@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
-from ._arrays import Layout
+from ._arrays import Arena, Arrays, Layout
 from ._block import Block
 from ._board import Command, Flag
 from ._channel import Channel
+from ._device import DeviceShare
 from ._messages import Answer, Ask, FailureReport, Open
 from ._output import Output
 from ._packing import unpack, unpack_small
@@ -56,6 +57,7 @@ class Worker:
         self._row = block.board.row(number)
         self._seats: dict[int, Seat] = {}
         self._turn: Seat | None = None
+        self._share: DeviceShare | None = None
         self._round = 0
         self._spinner = Spinner()
 
@@ -67,12 +69,18 @@ class Worker:
             start = now()
             command, flags, timestep, timesteps = board.read_command()
             if command == Command.STOP:
+                self._seats.clear()
+                self._turn = self._share = None  # a device's memory is counted; give it back
                 return
             if command == Command.MESSAGE:
                 self._channel.send(self._handle(self._channel.receive()[0]))
                 failures = []
             else:
+                if self._share is not None:
+                    self._share.follow()
                 failures = self._step(command, flags, timestep, timesteps)
+                if self._share is not None:
+                    self._share.mark_done()
                 if failures:
                     self._channel.send(Answer(results={}, failures=tuple(failures)))
             row.answer(self._round, bool(failures), now() - start)
@@ -104,7 +112,11 @@ class Worker:
         torch.set_num_threads(message.threads)
         interface = unpack(message.interface)
         layout = Layout(scopes=message.scopes, guarded=message.debug)
-        arrays = self._block.arrays(interface, layout)
+        done = self._map(message.ticket)
+        if self._share is None:
+            arrays = self._block.arrays(interface, layout)
+        else:
+            arrays = Arrays(Arena(self._share.memory), interface, layout)
         failures = []
         for spec in message.seats:
             self._output.belongs_to(spec.name)
@@ -115,7 +127,14 @@ class Worker:
                 self._seats[spec.index] = seat
             except BaseException as error:
                 failures.append(report(spec.index, self._row.phase, None, error))
-        return Answer(results={}, failures=tuple(failures))
+        return Answer(results={}, failures=tuple(failures), done=done)
+
+    def _map(self, ticket: bytes | None) -> bytes | None:
+        """Map the memory of a device; return the handle of this worker's event there."""
+        if ticket is None:
+            return None
+        self._share = DeviceShare(unpack_small(ticket))
+        return self._share.handle()
 
     def _step(self, command: int, flags: int, timestep: int, timesteps: int) -> list[FailureReport]:
         if command == Command.BEGIN:
