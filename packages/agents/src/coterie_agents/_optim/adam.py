@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 
+from .flat import FlatOptimizer
 
-class PopulationAdam:
+
+class PopulationAdam(FlatOptimizer):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980) over members that learn independently.
 
     The moments of all parameters lie in one matrix ``[P, total]``, so that a step costs a
@@ -38,45 +40,12 @@ class PopulationAdam:
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
     ) -> None:
-        self.parameters = list(parameters)
-        self.population = population
+        super().__init__(parameters, population, learning_rate)
         self.betas = betas
         self.epsilon = epsilon
-        first = self.parameters[0]
-        sizes = [parameter.numel() // population for parameter in self.parameters]
-        self.learning_rate = learning_rate.to(device=first.device, dtype=torch.float64)
-        self.steps = torch.zeros(population, dtype=torch.float64, device=first.device)
-        self.mean = first.new_zeros(population, sum(sizes), requires_grad=False)
+        self.steps = torch.zeros_like(self.learning_rate)
+        self.mean = torch.zeros_like(self._gradient)
         self.variance = torch.zeros_like(self.mean)
-        self._gradient = torch.zeros_like(self.mean)
-        self._change = torch.zeros_like(self.mean)
-        self._link()
-
-    def _link(self) -> None:
-        """Cut the flat change into one view per parameter, of the parameter's shape."""
-        sizes = [parameter.numel() // self.population for parameter in self.parameters]
-        parts = self._change.split_with_sizes(sizes, dim=1)
-        self._changes = [
-            part.view(parameter.shape) if self.population == 1 else _shaped(part, parameter)
-            for part, parameter in zip(parts, self.parameters, strict=True)
-        ]
-
-    def gather(self, gradients: Sequence[torch.Tensor | None]) -> torch.Tensor:
-        """Lay the gradients of the parameters side by side.
-
-        Args:
-            gradients: One per parameter; ``None`` counts as zero.
-
-        Returns:
-            ``[P, total]``, overwritten by the next call.
-        """
-        flat = [
-            (torch.zeros_like(parameter) if gradient is None else gradient).reshape(
-                self.population, -1
-            )
-            for gradient, parameter in zip(gradients, self.parameters, strict=True)
-        ]
-        return torch.cat(flat, dim=1, out=self._gradient)
 
     @torch.no_grad()
     def step(self, gradient: torch.Tensor, active: torch.Tensor | None = None) -> None:
@@ -109,14 +78,6 @@ class PopulationAdam:
         self.steps.copy_(torch.where(active, self.steps, kept[2]))
         self._change.copy_(torch.where(rows, self._change, 0.0))
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Pickled views would no longer be views of the change.
-        return {key: value for key, value in self.__dict__.items() if key != "_changes"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._link()
-
     def state(self, member: int = 0) -> dict[str, Any]:
         """Return what a member's steps have changed, as copies."""
         return {
@@ -132,10 +93,6 @@ class PopulationAdam:
         self.variance[member].copy_(state["variance"])
         self.steps[member] = float(state["steps"])
         self.learning_rate[member] = float(state["learning_rate"])
-
-
-def _shaped(part: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
-    return part.view(part.shape[0], *parameter.shape[1:])
 
 
 def clip_by_norm(gradient: torch.Tensor, limit: torch.Tensor | None) -> torch.Tensor:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from .._models.mlp import StackedMLP
-from .losses import Losses, ppo_losses, ppo_slopes
 
 if TYPE_CHECKING:
     from .learner import PPOLearner
+    from .losses import Losses
     from .rollout import Samples
 
 
@@ -34,8 +34,7 @@ def by_autograd(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tens
     with torch.enable_grad():
         log_prob, entropy = networks.evaluate(batch.policy_inputs, batch.actions)
         values = networks.values(batch.value_inputs)
-        known = _known(learner, batch)
-        losses = ppo_losses(log_prob=log_prob, values=values, entropy=entropy, **known)
+        losses = learner.losses(batch, log_prob, entropy, values)
         gradients = torch.autograd.grad(losses.total.sum(), networks.parameters, allow_unused=True)
     return losses, learner.optimizer.gather(gradients)
 
@@ -54,28 +53,11 @@ def by_hand(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
         policy_trace[-1], networks.log_std, batch.actions
     )
     values = value_trace[-1].squeeze(-1)
-    known = _known(learner, batch)
-    losses = ppo_losses(log_prob=log_prob, values=values, entropy=entropy, **known)
-    of_log_prob, of_values, of_entropy = ppo_slopes(log_prob=log_prob, values=values, **known)
+    losses = learner.losses(batch, log_prob, entropy, values)
+    of_log_prob, of_values, of_entropy = learner.slopes(batch, log_prob, values)
     of_outputs, of_log_std = pull(of_log_prob, of_entropy)
     gradients = policy.pull(policy_trace, of_outputs, space)
     gradients += value.pull(value_trace, of_values.unsqueeze(-1), space)
     if of_log_std is not None:
         gradients.append(of_log_std)
     return losses, learner.optimizer.gather(gradients)
-
-
-def _known(learner: PPOLearner, batch: Samples) -> dict[str, Any]:
-    """Lay out the arguments of the loss that do not depend on the networks."""
-    hyper = learner.hyper
-    return {
-        "old_log_prob": batch.log_prob,
-        "advantages": batch.advantages,
-        "old_values": batch.values,
-        "returns": batch.returns,
-        "ratio_clip": hyper.ratio_clip,
-        "value_loss_scale": hyper.value_loss_scale,
-        "entropy_loss_scale": hyper.entropy_loss_scale,
-        "value_clip": hyper.value_clip,
-        "weights": batch.weights,
-    }

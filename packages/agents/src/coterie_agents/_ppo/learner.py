@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -18,11 +18,14 @@ from .._models.actor_critic import ActorCritic, build_from_user, build_stacked
 from .._models.inputs import NetworkInput
 from .._models.workspace import Workspace
 from .._optim.adam import PopulationAdam
+from .._optim.flat import FlatOptimizer
 from .._preprocessors.scaler import RunningStandardScaler
 from .cfg import PER_MEMBER, PPOCfg
-from .hyper import stack_settings
+from .hyper import Hyper, stack_settings
+from .losses import Losses, known_losses, ppo_losses, ppo_slopes
+from .rollout import Samples, mini_batches
 from .state import load_member_state, member_state, rollout_phase
-from .update import update_members
+from .update import Step, epochs, update_members
 
 
 class PPOLearner(Learner):
@@ -39,6 +42,9 @@ class PPOLearner(Learner):
     kind: ClassVar[str] = "PPO"
     per_member: ClassVar[tuple[str, ...]] = PER_MEMBER
     model_names: ClassVar[tuple[str, ...]] = ("policy", "value")
+    diagnostics: ClassVar[tuple[str, ...]] = ("kl", "clip_fraction")
+    """Parts of the losses that the scalars tell besides the terms that are minimised."""
+
     cfg: PPOCfg
     cfgs: tuple[PPOCfg, ...]
 
@@ -48,13 +54,9 @@ class PPOLearner(Learner):
         self.all_valid = True
         self.workspace = Workspace()
         self.networks = self._build()
-        self.hyper = stack_settings(self.cfgs, self.dtype, self.device)
-        self.optimizer = PopulationAdam(
-            self.networks.parameters,
-            self.population,
-            torch.tensor([cfg.learning_rate for cfg in self.cfgs], dtype=torch.float64),
-            epsilon=self.cfg.adam_epsilon,
-        )
+        self.hyper = self.stack_settings()
+        rates = torch.tensor([cfg.learning_rate for cfg in self.cfgs], dtype=torch.float64)
+        self.optimizer = self.make_optimizer(rates)
         self.value_scaler: RunningStandardScaler | None = None
         if self.cfg.value_normalization:
             self.value_scaler = RunningStandardScaler(
@@ -84,6 +86,19 @@ class PPOLearner(Learner):
         if models is not None:
             return build_from_user(head, *both, model, models, self.device)
         return build_stacked(head, *both, model, self.seeds, self.dtype, self.device)
+
+    def stack_settings(self) -> Hyper:
+        """Lay the settings that may differ side by side, ``[P]`` each."""
+        return stack_settings(self.cfgs, self.dtype, self.device)
+
+    def make_optimizer(self, rates: torch.Tensor) -> FlatOptimizer:
+        """Make the optimiser of all parameters.
+
+        Args:
+            rates: Learning rates, float64 ``[P]``.
+        """
+        parameters, epsilon = self.networks.parameters, self.cfg.adam_epsilon
+        return PopulationAdam(parameters, self.population, rates, epsilon=epsilon)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
@@ -262,9 +277,52 @@ class PPOLearner(Learner):
         self.updates = [count + 1 for count in self.updates]
         return scalars
 
+    def descend(self, samples: Samples) -> list[Step]:
+        """Do every optimiser step of one update.
+
+        Args:
+            samples: What is learned from, ``[P, B, ...]``.
+
+        Returns:
+            Losses and norms of the gradients of each step, ``[P]`` each.
+        """
+        return epochs(self, samples)
+
+    def batches(self, samples: Samples) -> Iterable[Samples]:
+        """Cut one epoch's samples into mini-batches, in an order of each member's own."""
+        return mini_batches(samples, self.cfg.mini_batches, self.generators)
+
+    def losses(
+        self,
+        batch: Samples,
+        log_prob: torch.Tensor,
+        entropy: torch.Tensor,
+        values: torch.Tensor,
+    ) -> Losses:
+        """Compute the losses of a mini-batch.
+
+        Args:
+            batch: Samples ``[P, b, ...]``.
+            log_prob: Log-probabilities of its actions now, ``[P, b]``.
+            entropy: Entropies of the policy now, ``[P, b]``.
+            values: What the value network gives now, ``[P, b]``.
+        """
+        known = known_losses(self.hyper, batch)
+        return ppo_losses(log_prob=log_prob, entropy=entropy, values=values, **known)
+
+    def slopes(
+        self, batch: Samples, log_prob: torch.Tensor, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Differentiate the total of :meth:`losses`.
+
+        Returns:
+            Gradients of log-probabilities, values and entropies, ``[P, b]`` each.
+        """
+        return ppo_slopes(log_prob=log_prob, values=values, **known_losses(self.hyper, batch))
+
     def settings_changed(self, member: int, before: PPOCfg) -> None:
         """Lay the settings side by side again; a new learning rate counts from now on."""
-        self.hyper = stack_settings(self.cfgs, self.dtype, self.device)
+        self.hyper = self.stack_settings()
         if self.cfgs[member].learning_rate != before.learning_rate:
             self.optimizer.learning_rate[member] = self.cfgs[member].learning_rate
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import torch
 from attrs import frozen
+
+if TYPE_CHECKING:
+    from .hyper import Hyper
+    from .rollout import Samples
 
 
 @frozen(eq=False)
@@ -40,6 +46,21 @@ def member_mean(values: torch.Tensor, weights: torch.Tensor | None) -> torch.Ten
     if weights is None:
         return values.mean(-1)
     return torch.where(weights > 0, values, 0.0).sum(-1) / weights.sum(-1).clamp(min=1)
+
+
+def known_losses(hyper: Hyper, batch: Samples) -> dict[str, Any]:
+    """Lay out the arguments of :func:`ppo_losses` that do not depend on the networks."""
+    return {
+        "old_log_prob": batch.log_prob,
+        "advantages": batch.advantages,
+        "old_values": batch.values,
+        "returns": batch.returns,
+        "ratio_clip": hyper.ratio_clip,
+        "value_loss_scale": hyper.value_loss_scale,
+        "entropy_loss_scale": hyper.entropy_loss_scale,
+        "value_clip": hyper.value_clip,
+        "weights": batch.weights,
+    }
 
 
 def ppo_losses(

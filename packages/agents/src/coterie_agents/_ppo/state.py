@@ -56,7 +56,7 @@ def load_member_state(learner: PPOLearner, state: Mapping[str, Any], member: int
     Raises:
         CheckpointMismatch: It belongs to another architecture; every difference is listed.
     """
-    require_fit(member_state(learner, member), state, "PPO", free=("rollout",))
+    require_fit(member_state(learner, member), state, learner.kind, free=("rollout",))
     learner.reconfigure(member, evolve(learner.cfgs[member], **state["settings"]))
     networks = learner.networks
     networks.load(state["networks"], member)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
@@ -11,11 +11,14 @@ from .._optim.schedule import adapt_to_kl, linear_decay
 from .gradients import descend
 from .losses import Losses
 from .prepare import prepare, take_statistics
-from .rollout import Samples, mini_batches
+from .rollout import Samples
 
 if TYPE_CHECKING:
     from .._preprocessors.scaler import RunningStandardScaler, Statistics
     from .learner import PPOLearner
+
+Step: TypeAlias = tuple[Losses, torch.Tensor]
+"""Losses and norms of the gradients of one optimiser step, ``[P]`` each."""
 
 _LOSSES = ("policy", "value", "entropy")
 _ADVICE = (
@@ -51,7 +54,7 @@ def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> lis
         time_limit_bootstrap=cfg.time_limit_bootstrap,
     )
     rate = optimizer.learning_rate.clone()
-    steps = _epochs(learner, prepared.samples)
+    steps = learner.descend(prepared.samples)
     take_statistics(prepared.raw_inputs, prepared.samples.weights)
     if learner.alive is not None:
         for scaler, before in kept:
@@ -59,17 +62,25 @@ def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> lis
     return _scalars(learner, steps, prepared.explained_variance, rate)
 
 
-def _epochs(learner: PPOLearner, samples: Samples) -> list[tuple[Losses, torch.Tensor]]:
-    """Do every optimiser step; return each one's losses and gradient norms."""
+def epochs(learner: PPOLearner, samples: Samples) -> list[Step]:
+    """Do every optimiser step of an update of PPO.
+
+    Args:
+        learner: The members.
+        samples: What they learn from, ``[P, B, ...]``.
+
+    Returns:
+        Losses and norms of the gradients, ``[P]`` each, of every step.
+    """
     cfg, hyper = learner.cfg, learner.hyper
-    steps: list[tuple[Losses, torch.Tensor]] = []
+    steps: list[Step] = []
     near: torch.Tensor | None = None
     for _ in range(cfg.learning_epochs):
         before = len(steps)
-        for batch in mini_batches(samples, cfg.mini_batches, learner.generators):
+        for batch in learner.batches(samples):
             losses, gradient = descend(learner, batch)
             norm = clip_by_norm(gradient, hyper.grad_norm_clip)
-            active = _guard(learner, losses, norm)
+            active = guard(learner, losses, norm)
             steps.append((losses, norm))
             if hyper.kl_threshold is not None:
                 close = losses.kl <= hyper.kl_threshold
@@ -98,15 +109,24 @@ def _adapt(learner: PPOLearner, kl: torch.Tensor) -> None:
     optimizer.learning_rate.copy_(rate)
 
 
-def _guard(learner: PPOLearner, losses: Losses, norm: torch.Tensor) -> torch.Tensor | None:
-    """Freeze members before their weights are spoiled; return who goes on."""
+def guard(learner: PPOLearner, losses: Losses, norm: torch.Tensor) -> torch.Tensor | None:
+    """Freeze members before their weights are spoiled.
+
+    Args:
+        learner: The members.
+        losses: Their losses.
+        norm: Norms of their gradients, ``[P]``.
+
+    Returns:
+        bool ``[P]``: members that may make the step; ``None``: all.
+    """
     parts = {f"loss/{name}": getattr(losses, name).detach() for name in _LOSSES}
     return learner.guard(losses.total.detach() + norm, {**parts, "gradient_norm": norm}, _ADVICE)
 
 
 def _scalars(
     learner: PPOLearner,
-    steps: list[tuple[Losses, torch.Tensor]],
+    steps: list[Step],
     explained: torch.Tensor,
     rate: torch.Tensor,
 ) -> list[dict[str, float]]:
@@ -121,8 +141,7 @@ def _scalars(
         "loss/value": mean("value"),
         "loss/entropy": -learner.hyper.entropy_loss_scale * entropy,
         "entropy": entropy,
-        "kl": mean("kl"),
-        "clip_fraction": mean("clip_fraction"),
+        **{name: mean(name) for name in learner.diagnostics},
         "learning_rate": rate,
         "explained_variance": explained,
         "gradient_norm": torch.stack([norm for _, norm in steps]).mean(0),
