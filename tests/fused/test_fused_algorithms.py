@@ -20,7 +20,14 @@ CONTINUOUS = {
     "random_timesteps": 2,
     "model": {"hidden_sizes": (6, 6)},
 }
+ON_POLICY = {"rollouts": 2, "observation_normalization": True, "model": {"hidden_sizes": (6,)}}
 MEMBERS = {
+    "a2c": (ON_POLICY, ("learning_rate", 1e-3), None),
+    "rpo": (
+        {**ON_POLICY, "learning_epochs": 2, "mini_batches": 2},
+        ("learning_rate", 1e-3),
+        BOX,
+    ),
     "dqn": ({**SMALL, "model": {"hidden_sizes": (6,)}}, ("learning_rate", 1e-3), None),
     "ddpg": (CONTINUOUS, ("critic_learning_rate", 1e-3), BOX),
     "td3": (CONTINUOUS, ("critic_learning_rate", 1e-3), BOX),

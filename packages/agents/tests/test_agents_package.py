@@ -22,7 +22,7 @@ def test_exports_are_sorted_and_real():
 
 def test_plugin_offers_the_agents():
     records = {record.name: record for record in offer()}
-    assert {"ddpg", "dqn", "ppo", "sac", "td3"} <= set(records)
+    assert {"a2c", "ddpg", "dqn", "ppo", "rpo", "sac", "td3"} <= set(records)
     for name, record in records.items():
         agent = record.loader()
         assert agent.kind == name

@@ -9,6 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._a2c.agent import A2C
+    from ._a2c.cfg import A2CCfg
+    from ._a2c.learner import A2CLearner
+    from ._a2c.losses import a2c_losses
     from ._continuous.cfg import ContinuousCfg, ContinuousModelCfg
     from ._ddpg.agent import DDPG
     from ._ddpg.cfg import DDPGCfg
@@ -30,12 +34,16 @@ if TYPE_CHECKING:
     from ._offpolicy.fields import replay_fields
     from ._offpolicy.learner import OffPolicyLearner
     from ._optim.adam import PopulationAdam
+    from ._optim.rmsprop import PopulationRMSProp
     from ._ppo.agent import PPO
     from ._ppo.cfg import PPOCfg
     from ._ppo.learner import PPOLearner
     from ._ppo.losses import ppo_losses
     from ._ppo.returns import gae
     from ._preprocessors.scaler import RunningStandardScaler
+    from ._rpo.agent import RPO
+    from ._rpo.cfg import RPOCfg
+    from ._rpo.learner import RPOLearner
     from ._sac.agent import SAC
     from ._sac.cfg import SACCfg
     from ._sac.learner import SACLearner
@@ -44,6 +52,9 @@ if TYPE_CHECKING:
     from ._td3.learner import TD3Learner
 
 _HOME_OF = {
+    "A2C": "_a2c.agent",
+    "A2CCfg": "_a2c.cfg",
+    "A2CLearner": "_a2c.learner",
     "ContinuousCfg": "_continuous.cfg",
     "ContinuousModelCfg": "_continuous.cfg",
     "DDPG": "_ddpg.agent",
@@ -63,8 +74,12 @@ _HOME_OF = {
     "PPOCfg": "_ppo.cfg",
     "PPOLearner": "_ppo.learner",
     "PopulationAdam": "_optim.adam",
+    "PopulationRMSProp": "_optim.rmsprop",
     "PrioritizedReplayMemory": "_memory.prioritized",
     "QModelCfg": "_dqn.cfg",
+    "RPO": "_rpo.agent",
+    "RPOCfg": "_rpo.cfg",
+    "RPOLearner": "_rpo.learner",
     "ReplayMemory": "_memory.replay",
     "RunningStandardScaler": "_preprocessors.scaler",
     "SAC": "_sac.agent",
@@ -75,6 +90,7 @@ _HOME_OF = {
     "TD3": "_td3.agent",
     "TD3Cfg": "_td3.cfg",
     "TD3Learner": "_td3.learner",
+    "a2c_losses": "_a2c.losses",
     "gae": "_ppo.returns",
     "n_step_return": "_memory.nstep",
     "ppo_losses": "_ppo.losses",
@@ -101,11 +117,15 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "A2C",
     "DDPG",
     "DQN",
     "PPO",
+    "RPO",
     "SAC",
     "TD3",
+    "A2CCfg",
+    "A2CLearner",
     "ContinuousCfg",
     "ContinuousModelCfg",
     "DDPGCfg",
@@ -122,8 +142,11 @@ __all__ = [
     "PPOCfg",
     "PPOLearner",
     "PopulationAdam",
+    "PopulationRMSProp",
     "PrioritizedReplayMemory",
     "QModelCfg",
+    "RPOCfg",
+    "RPOLearner",
     "ReplayMemory",
     "RunningStandardScaler",
     "SACCfg",
@@ -132,6 +155,7 @@ __all__ = [
     "SharedReplayPart",
     "TD3Cfg",
     "TD3Learner",
+    "a2c_losses",
     "gae",
     "n_step_return",
     "ppo_losses",

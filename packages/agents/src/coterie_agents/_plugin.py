@@ -7,11 +7,19 @@ from typing import Any
 
 from coterie.plugins import AgentPlugin, hookimpl
 
+from ._a2c.cfg import A2CCfg
 from ._ddpg.cfg import DDPGCfg
 from ._dqn.cfg import DQNCfg
 from ._ppo.cfg import PPOCfg
+from ._rpo.cfg import RPOCfg
 from ._sac.cfg import SACCfg
 from ._td3.cfg import TD3Cfg
+
+
+def _a2c() -> type[Any]:
+    from ._a2c.agent import A2C
+
+    return A2C
 
 
 def _ddpg() -> type[Any]:
@@ -32,6 +40,12 @@ def _ppo() -> type[Any]:
     return PPO
 
 
+def _rpo() -> type[Any]:
+    from ._rpo.agent import RPO
+
+    return RPO
+
+
 def _sac() -> type[Any]:
     from ._sac.agent import SAC
 
@@ -47,6 +61,12 @@ def _td3() -> type[Any]:
 @hookimpl
 def coterie_agents() -> Iterable[AgentPlugin]:
     """Offer the agents of this package."""
+    yield AgentPlugin(
+        name="a2c",
+        summary="advantage actor-critic, discrete and continuous actions",
+        config=A2CCfg,
+        loader=_a2c,
+    )
     yield AgentPlugin(
         name="ddpg",
         summary="deep deterministic policy gradient, bounded continuous actions",
@@ -64,6 +84,12 @@ def coterie_agents() -> Iterable[AgentPlugin]:
         summary="proximal policy optimisation, discrete and continuous actions",
         config=PPOCfg,
         loader=_ppo,
+    )
+    yield AgentPlugin(
+        name="rpo",
+        summary="robust policy optimisation, continuous actions",
+        config=RPOCfg,
+        loader=_rpo,
     )
     yield AgentPlugin(
         name="sac",

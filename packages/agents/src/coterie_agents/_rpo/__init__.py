@@ -1,0 +1,1 @@
+"""Robust policy optimisation."""
