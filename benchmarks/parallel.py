@@ -19,7 +19,7 @@ import coterie
 from coterie import Trainer
 from coterie_backends_mp import WorkerServer
 
-ENV = "torch:CartPole-v1"
+ENV = "gymnasium:CartPole-v1"
 INSTANCES = 16
 SMALL = {"rollouts": 128, "learning_epochs": 4, "mini_batches": 4}
 

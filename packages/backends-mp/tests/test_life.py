@@ -333,3 +333,29 @@ def test_a_server_that_owes_an_answer_is_not_used_again() -> None:
             workers = {agent.pids[0] for agent in trainer.agents}
         assert not workers & descendants()
     assert not descendants() & {server.pid}
+
+
+class CoreAgent(PidAgent):
+    """Learns which cores it may use."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "cores": sorted(os.sched_getaffinity(0))}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.cores = state["cores"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system knows no affinity")
+def test_workers_stay_on_cores_of_their_own_when_asked() -> None:
+    mine = sorted(os.sched_getaffinity(0))
+    for pin in (True, False):
+        with trainer_for(2, CoreAgent, pin=pin) as trainer:
+            trainer.train()
+            found = [agent.cores for agent in trainer.agents]
+        if pin:
+            assert [len(cores) for cores in found] == [1, 1]
+            assert len({cores[0] for cores in found}) == min(2, len(mine))
+        else:
+            assert found == [mine, mine]
+    assert sorted(os.sched_getaffinity(0)) == mine

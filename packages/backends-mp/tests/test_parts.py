@@ -21,7 +21,7 @@ from coterie_backends_mp._board import Command
 from coterie_backends_mp._channel import Channel
 from coterie_backends_mp._output import PrefixedStream
 from coterie_backends_mp._packing import find_culprit, pack, unpack
-from coterie_backends_mp._placement import count_processes, count_threads, place
+from coterie_backends_mp._placement import choose_cores, count_processes, count_threads, place
 from coterie_backends_mp._reports import LIMIT, cut, original, report
 from coterie_backends_mp._signal import Signal
 from coterie_backends_mp._spin import Spinner
@@ -97,6 +97,25 @@ def test_signals_count(pipe: bool) -> None:
     sender.join()
     signal.close()
     signal.close()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "processes", "threads", "cores", "expected"),
+    [
+        (None, 2, 1, [4, 5], [5, 4]),
+        (None, 3, 1, [4, 5], [5, 4, 5]),
+        (None, 2, 1, [4, 5, 6], [None, None]),
+        (None, 2, 2, [4, 5], [None, None]),
+        (None, 1, 1, [4], [None]),
+        (True, 2, 2, [4, 5, 6], [5, 6]),
+        (True, 2, 1, [], [None, None]),
+        (False, 2, 1, [4, 5], [None, None]),
+    ],
+)
+def test_cores_that_processes_stay_on(
+    wanted: Any, processes: int, threads: int, cores: list[int], expected: list[Any]
+) -> None:
+    assert choose_cores(wanted, processes, threads, cores, 1) == expected
 
 
 @pytest.mark.parametrize("scopes", [(2, 3), (5,), (1, 1, 2, 1)])

@@ -23,6 +23,8 @@ class ParallelTrainerCfg(TrainerCfg):
             there are cores. Fewer processes than agents share memory, and CUDA contexts.
         threads: Threads that torch uses in each worker; ``None``: an equal share of the cores,
             at least 1.
+        pin: Whether each worker stays on one core, with what it starts itself; ``None``: where
+            there are at least as many workers as cores, and each has one thread. Only Linux can.
         start_method: ``"forkserver"``: workers are forked from a helper process that has
             imported torch already; ``"spawn"``: each is a fresh interpreter; ``"auto"``:
             ``"forkserver"``, but ``"spawn"`` where CUDA is used or the system is not Linux.
@@ -37,6 +39,7 @@ class ParallelTrainerCfg(TrainerCfg):
 
     processes: int | Literal["auto"] | None = field(default=None, validator=_processes)
     threads: int | None = field(default=None, validator=at_least(1))
+    pin: bool | None = None
     start_method: Literal["auto", "forkserver", "spawn"] = "auto"
     preload: tuple[str, ...] = ()
     start_timeout: float = field(default=60.0, validator=more_than(0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,9 +15,9 @@ from ._cfg import ParallelTrainerCfg
 from ._failures import not_started
 from ._messages import Open, SeatSpec
 from ._packing import find_culprit, pack
-from ._placement import count_threads
+from ._placement import choose_cores, count_threads
 from ._signal import FDS_PER_SIGNAL
-from ._system import open_descriptors, usable_cores
+from ._system import known_cores, open_descriptors, usable_cores
 
 _SPARE_DESCRIPTORS = 12  # for the block, the server, messages on their way and the logs
 
@@ -68,6 +69,7 @@ def open_messages(
     packed = pack(interface if shared else evolve(interface, device=torch.device("cpu")))
     scopes = tuple(member.num_envs for group in groups for member in group)
     threads = count_threads(cfg.threads, len(groups), usable_cores())
+    cores = choose_cores(cfg.pin, len(groups), threads, known_cores(), os.getpid())
     return {
         number: Open(
             seats=tuple(pack_member(member) for member in group if member.failure is None),
@@ -77,6 +79,7 @@ def open_messages(
             deterministic=mode == "eval" and not cfg.stochastic_evaluation,
             debug=cfg.debug,
             threads=threads,
+            core=cores[number],
         )
         for number, group in enumerate(groups)
     }

@@ -150,6 +150,7 @@ class Open:
         deterministic: Whether to take the mean action.
         debug: Whether to check actions.
         threads: Number of torch's threads.
+        core: The core that the worker shall stay on; ``None``: any.
         ticket: What the worker needs to map the memory of a device, packed; ``None``: what is
             exchanged is in the block, or mapped already.
     """
@@ -161,6 +162,7 @@ class Open:
     deterministic: bool
     debug: bool
     threads: int
+    core: int | None = None
     ticket: bytes | None = None
 
 

@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterable
 
 _PR_SET_PDEATHSIG = 1
 
@@ -53,7 +54,18 @@ def open_descriptors() -> int | None:
 
 def usable_cores() -> int:
     """Number of cores that this process may run on."""
+    return len(known_cores()) or os.cpu_count() or 1
+
+
+def known_cores() -> list[int]:
+    """The cores that this process may run on; empty where that can't be known."""
     try:
-        return len(os.sched_getaffinity(0))
+        return sorted(os.sched_getaffinity(0))
     except AttributeError:
-        return os.cpu_count() or 1
+        return []
+
+
+def stay_on(cores: Iterable[int]) -> None:
+    """Let this process run on some cores only, as far as that is possible."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setaffinity(0, cores)

@@ -26,6 +26,7 @@ from ._reports import report
 from ._seat import Seat
 from ._signal import Signal
 from ._spin import Spinner
+from ._system import known_cores, stay_on
 
 _NO_INFOS: dict[int, Any] = {}
 CRASHED = 70  # exit code of a worker that failed outside of the members' code
@@ -58,6 +59,7 @@ class Worker:
         self._seats: dict[int, Seat] = {}
         self._turn: Seat | None = None
         self._share: DeviceShare | None = None
+        self._cores = known_cores()
         self._round = 0
         self._spinner = Spinner()
 
@@ -110,6 +112,7 @@ class Worker:
         self._seats.clear()
         self._turn = None
         torch.set_num_threads(message.threads)
+        stay_on(self._cores if message.core is None else [message.core])
         interface = unpack(message.interface)
         layout = Layout(scopes=message.scopes, guarded=message.debug)
         done = self._map(message.ticket)
