@@ -209,8 +209,16 @@ def build(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the measurements: all, or those named after ``--``."""
     install_workspace(session, *group("bench"))
-    for script in session.posargs or sorted(map(str, Path("benchmarks").glob("[!_]*.py"))):
+    scripts = (str(path) for path in Path("benchmarks").glob("[!_]*.py") if path.stem != "learn")
+    for script in session.posargs or sorted(scripts):
         session.run("python", script)
+
+
+@nox.session
+def learn(session: nox.Session) -> None:
+    """Train five seeds of every algorithm on its tasks, into docs/: nox -s learn -- [CASE ...]."""
+    install_workspace(session, *group("learn"))
+    session.run("python", "benchmarks/learn.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session
