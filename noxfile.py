@@ -98,8 +98,13 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run all tests, or a package's: nox -s tests -- packages/core."""
-    install_workspace(session, *group("notebooks"))
-    session.run("pytest", *session.posargs)
+    install_workspace(session, *group("tests"))
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    # Files side by side; but the faults ask what is left in the whole system, so they come alone.
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", "--ignore", "tests/faults")
+    session.run("pytest", "tests/faults")
 
 
 @nox.session(reuse_venv=False)

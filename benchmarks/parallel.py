@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -61,6 +63,27 @@ def against_sequential(
     return {
         "sequential, steps/s": round(middle[0]),
         "parallel, steps/s": round(middle[1]),
+        "ratio": round(statistics.median(pair[1] / pair[0] for pair in pairs), 2),
+    }
+
+
+def beside_a_neighbour(
+    count: int, timesteps: int, repeats: int, agent: dict[str, Any]
+) -> dict[str, float]:
+    """Compare the trainer ``parallel`` with itself while another program keeps a core busy."""
+    pairs = []
+    for _ in range(repeats):
+        quiet = speed("parallel", count, timesteps, agent)
+        neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        try:
+            pairs.append((quiet, speed("parallel", count, timesteps, agent)))
+        finally:
+            neighbour.kill()
+            neighbour.wait()
+    middle = [statistics.median(pair[side] for pair in pairs) for side in (0, 1)]
+    return {
+        "quiet, steps/s": round(middle[0]),
+        "beside a neighbour, steps/s": round(middle[1]),
         "ratio": round(statistics.median(pair[1] / pair[0] for pair in pairs), 2),
     }
 
@@ -124,6 +147,7 @@ def main() -> None:
         "2-agents": lambda: against_sequential(2, steps, repeats, SMALL),
         "4-agents": lambda: against_sequential(4, steps, repeats, SMALL),
         "2-wide-agents": lambda: against_sequential(2, steps // 4, repeats, wide),
+        "neighbour": lambda: beside_a_neighbour(2, steps, repeats, SMALL),
         "start-4": lambda: start_up(4, repeats),
         "start-16": lambda: start_up(16, repeats),
         "user-4": lambda: as_a_user_meets_it(4),

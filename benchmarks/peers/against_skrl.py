@@ -6,8 +6,8 @@ rollouts of 128 steps, 4 epochs of 4 mini-batches (the two ``*_job.py``). Two wa
 - ``met``: as a user meets it; 1,000 steps, start-up included, threads at their defaults;
 - ``steady``: the difference of two run lengths, so without start-up, one thread per process.
 
-skrl must be installed beside Coterie (``nox -s peers`` does that). Prints a table and, last, a JSON
-object.
+``fused`` is held against skrl's sequential trainer: skrl has nothing like it. skrl must be
+installed beside Coterie (``nox -s peers`` does that). Prints a table and, last, a JSON object.
 """
 
 from __future__ import annotations
@@ -19,35 +19,67 @@ import subprocess
 import sys
 from pathlib import Path
 
+from attrs import frozen
+
 FOLDER = Path(__file__).parent
-INSTANCES = 16
 
 
-def run(job: str, trainer: str, agents: int, steps: int, threads: int) -> float:
-    """Run one job in a process of its own; return the seconds that training took."""
-    command = [sys.executable, str(FOLDER / f"{job}_job.py"), "--trainer", trainer]
-    command += ["--agents", str(agents), "--steps", str(steps), "--threads", str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    return float(json.loads(line)["seconds"])
+@frozen
+class Case:
+    """What is compared.
 
+    Attributes:
+        look: ``"met"`` or ``"steady"``.
+        ours: Coterie's trainer.
+        theirs: skrl's trainer.
+        agents: Number of agents.
+        instances: Instances of each.
+    """
 
-def met(job: str, trainer: str, agents: int) -> float:
-    """Environment steps per second of a whole short run."""
-    return INSTANCES * agents * 1000 / run(job, trainer, agents, 1000, 0)
+    look: str
+    ours: str
+    theirs: str
+    agents: int = 4
+    instances: int = 16
 
+    def speed(self, job: str) -> float:
+        """Environment steps per second, summed over the agents.
 
-def steady(job: str, trainer: str, agents: int) -> float:
-    """Environment steps per second between two lengths of a run."""
-    short, long = (256, 768) if (job, trainer) == ("skrl", "parallel") else (512, 2560)
-    seconds = run(job, trainer, agents, long, 1) - run(job, trainer, agents, short, 1)
-    return INSTANCES * agents * (long - short) / seconds
+        Args:
+            job: ``"coterie"`` or ``"skrl"``.
+        """
+        together = self.instances * self.agents
+        if self.look == "met":
+            return together * 1000 / self.seconds(job, 1000, 0)
+        slow = (job, self.theirs) == ("skrl", "parallel")
+        short, long = (256, 768) if slow else (512, 2048)
+        return (
+            together * (long - short) / (self.seconds(job, long, 1) - self.seconds(job, short, 1))
+        )
+
+    def seconds(self, job: str, steps: int, threads: int) -> float:
+        """Run one job in a process of its own; return the seconds that training took."""
+        options = {
+            "trainer": self.ours if job == "coterie" else self.theirs,
+            "agents": self.agents,
+            "instances": self.instances,
+            "steps": steps,
+            "threads": threads,
+        }
+        command = [sys.executable, str(FOLDER / f"{job}_job.py")]
+        command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        return float(json.loads(line)["seconds"])
 
 
 CASES = {
-    "met, parallel, 4 agents": (met, "parallel", 4),
-    "steady, parallel, 4 agents": (steady, "parallel", 4),
-    "steady, sequential, 4 agents": (steady, "sequential", 4),
+    "met, parallel, 4 agents": Case("met", "parallel", "parallel"),
+    "steady, parallel, 4 agents": Case("steady", "parallel", "parallel"),
+    "steady, sequential, 4 agents": Case("steady", "sequential", "sequential"),
+    "steady, fused, 4 agents": Case("steady", "fused", "sequential"),
+    "steady, fused, 16 agents": Case("steady", "fused", "sequential", 16),
+    "steady, fused, 16 agents of 4": Case("steady", "fused", "sequential", 16, 4),
 }
 
 
@@ -60,11 +92,8 @@ def main() -> None:
     results = {}
     print(f"{'case':<30}{'Coterie':>12}{'skrl':>12}{'ratio':>8}   steps/s, medians of pairs")
     for name in chosen.case or CASES:
-        measure, trainer, agents = CASES[name]
-        pairs = [
-            (measure("coterie", trainer, agents), measure("skrl", trainer, agents))
-            for _ in range(chosen.pairs)
-        ]
+        case = CASES[name]
+        pairs = [(case.speed("coterie"), case.speed("skrl")) for _ in range(chosen.pairs)]
         ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(left / right for left, right in pairs)
         print(f"{name:<30}{ours:>12,.0f}{theirs:>12,.0f}{ratio:>8.1f}", flush=True)

@@ -1,7 +1,7 @@
 """The job under skrl 2, in an environment of its own: prints a JSON object with the seconds.
 
-N PPO agents on CartPole-v1 with 16 instances each, separate 64x64 tanh networks, rollouts of 128
-steps, 4 epochs of 4 mini-batches. Nothing is written to disk.
+N PPO agents on CartPole-v1 with 16 instances each unless told otherwise, separate 64x64 tanh
+networks, rollouts of 128 steps, 4 epochs of 4 mini-batches. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from skrl.models.torch import CategoricalMixin, DeterministicMixin, Model
 from skrl.trainers.torch import ParallelTrainer, SequentialTrainer
 from torch import nn
 
-INSTANCES = 16
 ROLLOUTS = 128
 
 
@@ -72,7 +71,7 @@ class Value(DeterministicMixin, Model):
         return self.net(inputs["observations"]), {}
 
 
-def make_agent(env: Any, width: int) -> PPO:
+def make_agent(env: Any, width: int, instances: int) -> PPO:
     """Make a PPO agent with the settings of the job."""
     spaces = (env.observation_space, env.action_space, env.device, width)
     models = {"policy": Policy(*spaces), "value": Value(*spaces)}
@@ -89,7 +88,7 @@ def make_agent(env: Any, width: int) -> PPO:
     cfg.experiment.checkpoint_interval = 0
     return PPO(
         models=models,
-        memory=RandomMemory(memory_size=ROLLOUTS, num_envs=INSTANCES, device=env.device),
+        memory=RandomMemory(memory_size=ROLLOUTS, num_envs=instances, device=env.device),
         observation_space=env.observation_space,
         state_space=None,
         action_space=env.action_space,
@@ -106,14 +105,15 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--instances", type=int, default=16)
     chosen = parser.parse_args()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    env = wrap_env(gymnasium.make_vec("CartPole-v1", num_envs=INSTANCES * chosen.agents))
-    agents = [make_agent(env, chosen.width) for _ in range(chosen.agents)]
+    env = wrap_env(gymnasium.make_vec("CartPole-v1", num_envs=chosen.instances * chosen.agents))
+    agents = [make_agent(env, chosen.width, chosen.instances) for _ in range(chosen.agents)]
     cfg = {"timesteps": chosen.steps, "headless": True, "disable_progressbar": True}
     trainers = {"sequential": SequentialTrainer, "parallel": ParallelTrainer}
-    scopes = [INSTANCES] * chosen.agents
+    scopes = [chosen.instances] * chosen.agents
     start = time.perf_counter()
     trainer = trainers[chosen.trainer](env=env, agents=agents, scopes=scopes, cfg=cfg)
     trainer.train()

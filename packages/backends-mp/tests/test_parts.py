@@ -171,7 +171,7 @@ def test_guards_tell_whose_slot_was_overstepped() -> None:
 
 
 def test_a_spinner_sees_what_happens_soon_and_gives_up_in_time() -> None:
-    looks = iter([False] * 50)
+    looks = iter([False] * 10)
     assert Spinner().wait(lambda: next(looks, True))
     start = time.monotonic()
     assert not Spinner().wait(lambda: False)
