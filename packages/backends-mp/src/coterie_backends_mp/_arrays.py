@@ -17,7 +17,7 @@ import torch
 from attrs import frozen
 
 from coterie import Interface
-from coterie.spaces import build_tree, space_leaves
+from coterie.spaces import build_tree, leaf_of, space_leaves
 
 _LINE = 64  # bytes of a cache line
 _GUARD = 0xA5
@@ -154,10 +154,7 @@ class Columns:
             self._only.write(tree)
             return
         for path, column in self.columns.items():
-            part = tree
-            for key in path:
-                part = part[key]
-            column.write(part)
+            column.write(leaf_of(tree, path))
 
     def read(self) -> Any:
         """Copy all slots into tensors ``[num_envs, *shape]``."""

@@ -52,10 +52,8 @@ def arrays_size(interface: Interface, layout: Layout) -> int:
 
 
 def block_size(interface: Interface, layout: Layout, workers: int) -> int:
-    """Bytes that a block takes."""
-    arena = Arena(None, board_size(workers))
-    Arrays(arena, interface, layout)
-    return arena.size
+    """Bytes that a block takes: whole cache lines of words, then the tensors."""
+    return board_size(workers) + arrays_size(interface, layout)
 
 
 def make_block(size: int) -> int:

@@ -278,7 +278,7 @@ class Crew:
                 return False
             if not self._look(self._patience):
                 return False
-            if all(process.row.answered == process.asked for process in waiting):
+            if all(process.answered for process in waiting):
                 return True
         return False
 
