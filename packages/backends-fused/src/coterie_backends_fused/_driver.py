@@ -117,6 +117,8 @@ class StackDriver:
 
     def _advance(self, transition: Transition, observations: Any, states: Any) -> Any:
         own = self._learn(transition) if self._mode == "train" else None
+        if own is None:
+            self.stack.episodes_ended(self.rows.gather(transition.starts))
         self._timestep += 1
         gather = self.rows.gather
         same = own is not None and observations is transition.next_observations

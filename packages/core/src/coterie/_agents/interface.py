@@ -156,6 +156,16 @@ class Agent(abc.ABC):
         recorded transition, if there is any, is not followed by the next. Treat it as truncated.
         """
 
+    def episodes_ended(self, ended: torch.Tensor) -> None:
+        """Learn, in evaluation, where the next observations begin new episodes.
+
+        Evaluation records no transitions; agents with a memory of the episode, as recurrent ones
+        have, forget it here. In training they learn it from the transitions.
+
+        Args:
+            ended: bool ``[num_envs]`` on the agent's device.
+        """
+
     def enable_training_mode(self, enabled: bool = True) -> None:
         """Switch between training and evaluation (dropout, statistics of preprocessors)."""
         self.training = enabled

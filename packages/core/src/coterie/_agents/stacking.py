@@ -6,6 +6,7 @@ import abc
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from attrs import field, frozen
 
 from .._types import State, Tree
@@ -85,6 +86,9 @@ class Stack(abc.ABC):
     @abc.abstractmethod
     def episodes_cut(self) -> None:
         """Treat the last recorded step of all of them as truncated."""
+
+    def episodes_ended(self, ended: torch.Tensor) -> None:
+        """Learn, in evaluation, where the next observations begin new episodes: ``[P * n]``."""
 
     @abc.abstractmethod
     def metrics(self) -> list[dict[str, float]]:

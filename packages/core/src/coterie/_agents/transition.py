@@ -41,6 +41,13 @@ class Transition:
     infos: Infos = field(factory=dict)
 
     @property
+    def starts(self) -> torch.Tensor:
+        """bool ``[n]``: what the next actions answer begins an episode."""
+        if self.all_valid or not isinstance(self.valid, torch.Tensor):
+            return self.done
+        return self.done | ~self.valid
+
+    @property
     def done(self) -> torch.Tensor:
         """bool ``[n]``: the episode ended, one way or the other."""
         return self.terminated | self.truncated

@@ -46,6 +46,10 @@ class MemberDriver(RowsDriver):
         if self._mode == "train":
             super().finish(self._cut(transition))
 
+    def _starts(self, own: Transition) -> Any:
+        """Find where the member's next observations begin episodes, given the whole step."""
+        return self._rows(own.starts)
+
     def _rows(self, tree: Tree | None) -> Any:
         """Copy the member's rows to the agent's device."""
         return None if tree is None else tree_rows(tree, self.member.scope, self._device)

@@ -213,9 +213,14 @@ class RowsDriver:
             same = states is own.next_states
             states = transition.next_states if same else self._take(states)
         else:
+            self.agent.episodes_ended(self._starts(own))
             observations, states = self._take(observations), self._take(states)
         self.timestep = (self.timestep or 0) + 1
         return self._act(observations, states)
+
+    def _starts(self, own: Transition) -> Any:
+        """Find where the member's next observations begin episodes."""
+        return self._take(own.starts)
 
     def _open_streams(self) -> GlobalStreams:
         if self._mode == "eval":
