@@ -66,7 +66,23 @@ class ContinuousLearner(OffPolicyLearner):
                 f"{self.kind!r} has built-in networks only; set their sizes with 'model'"
             )
         self.unit = UnitActions(self.action_space, self.device, self.kind)
-        self.networks = ContinuousNetworks(
+        self.networks = self.make_networks()
+        self.optimizers = {
+            "actor": self.make_optimizer(self.networks.actor.matrix, "actor_learning_rate"),
+            "critics": self.make_optimizer(
+                self.networks.critics.flat.matrix, "critic_learning_rate"
+            ),
+        }
+        self.descents = 0
+        self.update_noise: Draws | None = None
+        if self.update_draws:
+            shape = (self.update_draws, self.samples_per_step, self.unit.size)
+            self.update_noise = Draws(self.generators, shape, "normal", rows=_ROWS)
+        self.stack_settings()
+
+    def make_networks(self) -> ContinuousNetworks:
+        """Make the networks."""
+        return ContinuousNetworks(
             self.observations,
             self.critic_states,
             outputs=self.actor_outputs(self.unit.size),
@@ -78,18 +94,11 @@ class ContinuousLearner(OffPolicyLearner):
             dtype=self.dtype,
             device=self.device,
         )
-        self.optimizers = {
-            "actor": self.make_optimizer(self.networks.actor.matrix, "actor_learning_rate"),
-            "critics": self.make_optimizer(
-                self.networks.critics.flat.matrix, "critic_learning_rate"
-            ),
-        }
-        self.descents = 0
-        self.update_noise: Draws | None = None
-        if self.update_draws:
-            shape = (self.update_draws, self.cfg.batch_size, self.unit.size)
-            self.update_noise = Draws(self.generators, shape, "normal", rows=_ROWS)
-        self.stack_settings()
+
+    @property
+    def samples_per_step(self) -> int:
+        """Samples of each member that one optimiser step draws actions for."""
+        return self.cfg.batch_size
 
     def make_optimizer(self, matrix: torch.Tensor, rate: str) -> PopulationAdam:
         """Make Adam for ``[P, parameters]`` with the learning rates of a setting."""

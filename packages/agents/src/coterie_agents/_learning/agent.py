@@ -173,6 +173,10 @@ class LearnerAgent(Agent):
         """Treat the last recorded step as truncated: its episode will not go on."""
         self._learner.cut()
 
+    def episodes_ended(self, ended: torch.Tensor) -> None:
+        """Learn, in evaluation, where the next observations begin new episodes."""
+        self._learner.episodes_ended(ended)
+
     def enable_training_mode(self, enabled: bool = True) -> None:
         """Switch between training and evaluation.
 

@@ -164,6 +164,9 @@ class Learner(abc.ABC):
     def cut(self) -> None:
         """Treat the last recorded timestep as truncated: its episodes will not go on."""
 
+    def episodes_ended(self, ended: torch.Tensor) -> None:
+        """Learn, in evaluation, where the next observations begin new episodes: ``[P * N]``."""
+
     @abc.abstractmethod
     def member_state(self, member: int = 0) -> dict[str, Any]:
         """Return everything that training changes in a member but its generator, as copies.

@@ -127,6 +127,10 @@ class LearnerStack(Stack):
         """Treat the last recorded step as truncated."""
         self.learner.cut()
 
+    def episodes_ended(self, ended: torch.Tensor) -> None:
+        """Learn, in evaluation, where the next observations begin new episodes."""
+        self.learner.episodes_ended(ended)
+
     def metrics(self) -> list[dict[str, float]]:
         """Hand over the means of each agent's scalars, and those that it had before."""
         means = [

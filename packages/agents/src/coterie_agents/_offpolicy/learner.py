@@ -231,7 +231,7 @@ class OffPolicyLearner(Learner):
         Returns:
             Actions of the space, ``[P * N, ...]``.
         """
-        inputs = self.observations.from_step(observations)
+        inputs = self.see(observations, evaluating=generators is not None)
         if deterministic:
             actions = self.best(inputs)
         elif generators is not None:
@@ -244,6 +244,15 @@ class OffPolicyLearner(Learner):
         if generators is None:
             self.pending = actions
         return self.to_env(actions.flatten(0, 1))
+
+    def see(self, observations: Any, *, evaluating: bool) -> Any:
+        """Turn one step's observations into what :meth:`best` and :meth:`explore` take in.
+
+        Args:
+            observations: Tensors ``[P * N, ...]``.
+            evaluating: Whether nothing of it may be remembered for training.
+        """
+        return self.observations.from_step(observations)
 
     def _act_to_learn(self, inputs: Any) -> torch.Tensor:
         if self.noise is None or self.warm_up is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .._exploration.draws import Draws
     from .learner import OffPolicyLearner
 
-FREE = ("memory", "draws", "drift")
+FREE = ("memory", "draws", "drift", "hidden")
 """Parts of a state that depend on the number of instances; they may be of another one."""
 
 

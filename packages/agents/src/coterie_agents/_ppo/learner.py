@@ -23,6 +23,7 @@ from .._preprocessors.scaler import RunningStandardScaler
 from .cfg import PER_MEMBER, PPOCfg
 from .hyper import Hyper, stack_settings
 from .losses import Losses, known_losses, ppo_losses, ppo_slopes
+from .prepare import Prepared, prepare
 from .rollout import Samples, mini_batches
 from .state import load_member_state, member_state, rollout_phase
 from .update import Step, epochs, update_members
@@ -167,7 +168,7 @@ class PPOLearner(Learner):
             Actions of the space, ``[P * N, ...]``.
         """
         networks = self.networks
-        inputs = networks.policy_input.from_step(observations)
+        inputs = self.see(observations, evaluating=generators is not None)
         if deterministic:
             noise = None
         elif generators is not None:
@@ -178,6 +179,15 @@ class PPOLearner(Learner):
         if generators is None:
             self.pending = actions
         return networks.head.to_env(actions.flatten(0, 1))
+
+    def see(self, observations: Any, *, evaluating: bool) -> Any:
+        """Turn one step's observations into what the networks' ``sample`` takes in.
+
+        Args:
+            observations: Tensors ``[P * N, ...]``.
+            evaluating: Whether nothing of it may be remembered for training.
+        """
+        return self.networks.policy_input.from_step(observations)
 
     def _instances(self, observations: Any) -> int:
         first = self.networks.policy_input.leaves_of(observations)[0]
@@ -276,6 +286,19 @@ class PPOLearner(Learner):
         self.noise, self.all_valid = None, True
         self.updates = [count + 1 for count in self.updates]
         return scalars
+
+    def prepare(self) -> Prepared:
+        """Compute what an update needs from the full memory."""
+        assert self.memory is not None
+        return prepare(
+            self.memory,
+            self.networks,
+            self.hyper,
+            self.value_scaler,
+            all_valid=self.all_valid,
+            normalize_advantages=self.cfg.normalize_advantages,
+            time_limit_bootstrap=self.cfg.time_limit_bootstrap,
+        )
 
     def descend(self, samples: Samples) -> list[Step]:
         """Do every optimiser step of one update.

@@ -10,7 +10,7 @@ from .._optim.adam import clip_by_norm
 from .._optim.schedule import adapt_to_kl, linear_decay
 from .gradients import descend
 from .losses import Losses
-from .prepare import prepare, take_statistics
+from .prepare import take_statistics
 from .rollout import Samples
 
 if TYPE_CHECKING:
@@ -39,20 +39,11 @@ def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> lis
         Scalars of each member, by name.
     """
     cfg, optimizer = learner.cfg, learner.optimizer
-    assert learner.memory is not None
     if cfg.learning_rate_scheduler == "linear":
         first = torch.tensor([c.learning_rate for c in learner.cfgs], dtype=torch.float64)
         optimizer.learning_rate.copy_(linear_decay(first, timestep, timesteps))
     kept = _statistics(learner)
-    prepared = prepare(
-        learner.memory,
-        learner.networks,
-        learner.hyper,
-        learner.value_scaler,
-        all_valid=learner.all_valid,
-        normalize_advantages=cfg.normalize_advantages,
-        time_limit_bootstrap=cfg.time_limit_bootstrap,
-    )
+    prepared = learner.prepare()
     rate = optimizer.learning_rate.clone()
     steps = learner.descend(prepared.samples)
     take_statistics(prepared.raw_inputs, prepared.samples.weights)
