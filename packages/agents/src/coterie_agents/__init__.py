@@ -40,7 +40,11 @@ if TYPE_CHECKING:
     from ._ppo.learner import PPOLearner
     from ._ppo.losses import ppo_losses
     from ._ppo.returns import gae
+    from ._ppo_rnn.agent import PPORNN
+    from ._ppo_rnn.cfg import PPORNNCfg, PPORNNModelCfg
+    from ._ppo_rnn.learner import PPORNNLearner
     from ._preprocessors.scaler import RunningStandardScaler
+    from ._recurrent.cfg import RecurrentModelCfg
     from ._rpo.agent import RPO
     from ._rpo.cfg import RPOCfg
     from ._rpo.learner import RPOLearner
@@ -73,6 +77,10 @@ _HOME_OF = {
     "PPO": "_ppo.agent",
     "PPOCfg": "_ppo.cfg",
     "PPOLearner": "_ppo.learner",
+    "PPORNN": "_ppo_rnn.agent",
+    "PPORNNCfg": "_ppo_rnn.cfg",
+    "PPORNNLearner": "_ppo_rnn.learner",
+    "PPORNNModelCfg": "_ppo_rnn.cfg",
     "PopulationAdam": "_optim.adam",
     "PopulationRMSProp": "_optim.rmsprop",
     "PrioritizedReplayMemory": "_memory.prioritized",
@@ -80,6 +88,7 @@ _HOME_OF = {
     "RPO": "_rpo.agent",
     "RPOCfg": "_rpo.cfg",
     "RPOLearner": "_rpo.learner",
+    "RecurrentModelCfg": "_recurrent.cfg",
     "ReplayMemory": "_memory.replay",
     "RunningStandardScaler": "_preprocessors.scaler",
     "SAC": "_sac.agent",
@@ -121,6 +130,7 @@ __all__ = [
     "DDPG",
     "DQN",
     "PPO",
+    "PPORNN",
     "RPO",
     "SAC",
     "TD3",
@@ -141,12 +151,16 @@ __all__ = [
     "OffPolicyLearner",
     "PPOCfg",
     "PPOLearner",
+    "PPORNNCfg",
+    "PPORNNLearner",
+    "PPORNNModelCfg",
     "PopulationAdam",
     "PopulationRMSProp",
     "PrioritizedReplayMemory",
     "QModelCfg",
     "RPOCfg",
     "RPOLearner",
+    "RecurrentModelCfg",
     "ReplayMemory",
     "RunningStandardScaler",
     "SACCfg",

@@ -11,6 +11,7 @@ from ._a2c.cfg import A2CCfg
 from ._ddpg.cfg import DDPGCfg
 from ._dqn.cfg import DQNCfg
 from ._ppo.cfg import PPOCfg
+from ._ppo_rnn.cfg import PPORNNCfg
 from ._rpo.cfg import RPOCfg
 from ._sac.cfg import SACCfg
 from ._td3.cfg import TD3Cfg
@@ -38,6 +39,12 @@ def _ppo() -> type[Any]:
     from ._ppo.agent import PPO
 
     return PPO
+
+
+def _ppo_rnn() -> type[Any]:
+    from ._ppo_rnn.agent import PPORNN
+
+    return PPORNN
 
 
 def _rpo() -> type[Any]:
@@ -84,6 +91,12 @@ def coterie_agents() -> Iterable[AgentPlugin]:
         summary="proximal policy optimisation, discrete and continuous actions",
         config=PPOCfg,
         loader=_ppo,
+    )
+    yield AgentPlugin(
+        name="ppo_rnn",
+        summary="PPO with memory (GRU or LSTM), discrete and continuous actions",
+        config=PPORNNCfg,
+        loader=_ppo_rnn,
     )
     yield AgentPlugin(
         name="rpo",

@@ -1,0 +1,1 @@
+"""Networks that remember, for stacked members: GRU and LSTM."""
