@@ -15,16 +15,24 @@ def records() -> dict[str, EnvPlugin]:
     return {record.name: record for record in _plugin.coterie_envs()}
 
 
-def test_two_kinds_are_offered():
-    assert list(records()) == ["gymnasium", "torch"]
-    assert records()["gymnasium"].loader() is coterie_envs.GymnasiumAdapter
-    assert records()["torch"].loader() is coterie_envs.TorchAdapter
+ADAPTERS = {
+    "envpool": "EnvPoolAdapter",
+    "gymnasium": "GymnasiumAdapter",
+    "torch": "TorchAdapter",
+}
 
 
-def test_listing_imports_neither_torch_nor_gymnasium():
+def test_every_kind_is_offered_and_loads_without_its_simulator():
+    assert list(records()) == list(ADAPTERS)
+    for kind, adapter in ADAPTERS.items():
+        assert records()[kind].loader() is getattr(coterie_envs, adapter)
+
+
+def test_listing_imports_neither_torch_nor_a_simulator():
     code = (
-        "import sys; from coterie_envs import _plugin; list(_plugin.coterie_envs()); "
-        "_plugin._is_gymnasium(3); print([m for m in ('torch', 'gymnasium') if m in sys.modules])"
+        "import sys; from coterie_envs import _plugin; "
+        "[record.recognises(3) for record in _plugin.coterie_envs()]; "
+        "print([m for m in ('torch', 'gymnasium', 'envpool', 'jax') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

@@ -1,4 +1,4 @@
-"""Environments for Coterie: gymnasium behind the contract, and torch-native ones.
+"""Environments for Coterie: simulators behind the contract, and torch-native ones.
 
 Names are imported when they are first used, so that listing plugins costs no import of torch.
 """
@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ._envpool.adapter import EnvPoolAdapter
+    from ._envpool.env import EnvPoolEnv
     from ._gymnasium.adapter import GymnasiumAdapter
     from ._gymnasium.env import GymnasiumEnv
     from ._torch.adapter import TorchAdapter
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "CartPole": "_torch.cartpole",
+    "EnvPoolAdapter": "_envpool.adapter",
+    "EnvPoolEnv": "_envpool.env",
     "GymnasiumAdapter": "_gymnasium.adapter",
     "GymnasiumEnv": "_gymnasium.env",
     "Pendulum": "_torch.pendulum",
@@ -44,6 +48,8 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "CartPole",
+    "EnvPoolAdapter",
+    "EnvPoolEnv",
     "GymnasiumAdapter",
     "GymnasiumEnv",
     "Pendulum",

@@ -8,18 +8,20 @@ from typing import Any
 
 import tyro
 
+from .envs import Envs
 from .evaluate import Eval
 from .failures import debugging, tell
 from .plugins import Plugins
 from .train import Train
 
-COMMANDS: dict[str, Any] = {"train": Train, "eval": Eval, "plugins": Plugins}
+COMMANDS: dict[str, Any] = {"train": Train, "eval": Eval, "envs": Envs, "plugins": Plugins}
 _CONFIG = (tyro.conf.DisallowNone,)
 _DESCRIPTION = """Train a population of reinforcement-learning agents in one environment.
 
   coterie train gymnasium:CartPole-v1 --members 4 --timesteps 10000
   coterie train --experiment experiment.toml
   coterie eval runs/20261122-183000-CartPole-v1
+  coterie envs
   coterie plugins
   coterie --version
 

@@ -60,12 +60,12 @@ def describe(found: dict[str, list[dict[str, Any]]], tracebacks: bool) -> list[s
         lines.append(noun)
         for row in found[noun]:
             start = f"  {row['name']:<{width}}  {_source(row):<{source}}  "
-            lines += _wrapped(start, row["summary"])
+            lines += wrapped(start, row["summary"])
         lines += [] if found[noun] else ["  none"]
     if found["failed"]:
         lines.append("failed")
         for row in found["failed"]:
-            lines += _wrapped(f"  {row['plugin']} ({_source(row)}): ", row["reason"], 4)
+            lines += wrapped(f"  {row['plugin']} ({_source(row)}): ", row["reason"], 4)
             if tracebacks and row["traceback"]:
                 lines.append(textwrap.indent(row["traceback"].rstrip(), "    "))
     if found["disabled"]:
@@ -87,7 +87,14 @@ def _duplicate(row: dict[str, Any]) -> str:
     return f"  {row['noun']} {row['name']}: {names}; {kept}"
 
 
-def _wrapped(start: str, text: str, indent: int | None = None) -> list[str]:
+def wrapped(start: str, text: str, indent: int | None = None) -> list[str]:
+    """Break a line at the terminal's width.
+
+    Args:
+        start: What stands before the text.
+        text: The text.
+        indent: Number of spaces before the following lines; ``None``: as wide as ``start``.
+    """
     width = max(60, shutil.get_terminal_size().columns)
     later = " " * (len(start) if indent is None else indent)
     return textwrap.wrap(start + text, width, subsequent_indent=later, drop_whitespace=True) or [

@@ -68,7 +68,17 @@ _OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
     "coterie-agents": {
         "agent": ("a2c", "ddpg", "dqn", "ippo", "mappo", "ppo", "sac", "td3"),
     },
-    "coterie-envs": {"environment": ("envpool", "gymnasium", "torch")},
+    "coterie-envs": {
+        "environment": (
+            "brax",
+            "envpool",
+            "gymnasium",
+            "isaaclab",
+            "maniskill",
+            "playground",
+            "torch",
+        )
+    },
     "coterie-evolution": {},
     "coterie-skrl": {"environment": ("skrl",), "agent": ("skrl",)},
     "coterie": {},

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 from attrs import field, frozen
-from attrs.validators import instance_of, is_callable
+from attrs.validators import deep_iterable, instance_of, is_callable
 
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 
@@ -82,12 +82,19 @@ class EnvPlugin:
         loader: Imports and returns the :class:`~coterie.EnvAdapter` subclass.
         recognises: Whether an object is of this kind, for ``wrap_env``. It must not import the
             simulator: look at ``type(env).__mro__`` and module names.
+        needs: Modules that must be installed for it to make environments; they are looked for,
+            not imported.
+        install: Command that installs them; empty where one command is not enough to say.
     """
 
     name: str = field(validator=_valid_name)
     summary: str = field(validator=instance_of(str))
     loader: Callable[[], type[Any]] = field(validator=is_callable())
     recognises: Callable[[Any], bool] = field(default=_recognises_nothing, validator=is_callable())
+    needs: tuple[str, ...] = field(
+        default=(), converter=tuple, validator=deep_iterable(instance_of(str))
+    )
+    install: str = field(default="", validator=instance_of(str))
 
 
 @frozen(kw_only=True)

@@ -18,8 +18,8 @@ from coterie import ConfigError
 from coterie.config import did_you_mean
 
 from .._checks import check_settings
+from .._needs import install
 from .keep import KeepFinal
-from .names import install
 
 MODES = ("async", "sync", "vector_entry_point")
 _OWN = ("autoreset_mode", "vector_kwargs", "vectorization", "wrappers")

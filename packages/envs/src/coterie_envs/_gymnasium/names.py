@@ -12,6 +12,8 @@ from gymnasium.envs.registration import EnvSpec
 from coterie import ConfigError
 from coterie.config import nearest
 
+from .._needs import install
+
 _VERSION = re.compile(r"-v(\d+)$")
 _REGISTERED_BY = {"ALE": ("ale_py", "atari")}
 """Module that registers a namespace when it is imported, and the extra that installs it."""
@@ -35,7 +37,7 @@ def find_spec(env_id: str) -> EnvSpec:
         _import_namespace(namespace, env_id)
     known = gymnasium.registry
     if name not in known:
-        name = _newest(known).get(name, name)
+        name = newest_of(known).get(name, name)
     if name not in known:
         raise ConfigError(_unknown(env_id, name, namespace))
     return known[name]
@@ -61,11 +63,6 @@ def _import_namespace(namespace: str, env_id: str) -> None:
         ) from error
 
 
-def install(extra: str) -> str:
-    """The command that installs an extra of this package."""
-    return f'pip install "coterie-envs[{extra}]"'
-
-
 def _unknown(env_id: str, name: str, namespace: str) -> str:
     near = suggest(name, gymnasium.registry)
     hint = f"; did you mean {near!r}?" if near else ""
@@ -78,7 +75,7 @@ def _unknown(env_id: str, name: str, namespace: str) -> str:
 
 def suggest(name: str, known: Iterable[str]) -> str | None:
     """Find the id that was most likely meant: another version, or a name that looks alike."""
-    newest = _newest(known)
+    newest = newest_of(known)
     bare = _VERSION.sub("", name)
     for spelling in (bare, nearest(bare, newest)):
         if spelling in newest:
@@ -88,8 +85,8 @@ def suggest(name: str, known: Iterable[str]) -> str | None:
     return newest[tails[tail]] if tail else None
 
 
-def _newest(known: Iterable[str]) -> dict[str, str]:
-    """The newest id of each name, by the name without version."""
+def newest_of(known: Iterable[str]) -> dict[str, str]:
+    """Find the newest id of each name, by the name without version."""
     found: dict[str, tuple[int, str]] = {}
     for env_id in known:
         version = _VERSION.search(env_id)
