@@ -146,7 +146,8 @@ class Plain:
                     actions = actions.clamp(-1, 1)
                 values = self.values(self.targets, samples.next_states[p], actions)
                 behind = values[0] if len(values) == 1 else torch.min(*values)
-            return samples.rewards[p] + samples.discounts[p] * behind
+            on = ~samples.terminated[p]
+            return samples.rewards[p] + samples.discounts[p] * torch.where(on, behind, 0.0)
 
     def learn(self, samples, noise):
         p, sac = self.p, self.learner.kind == "sac"

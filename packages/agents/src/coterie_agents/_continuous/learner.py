@@ -168,7 +168,8 @@ class ContinuousLearner(OffPolicyLearner):
         noise = None
         if self.update_noise is not None:
             noise = self.update_noise.take().to(self.dtype)
-        targets = td_targets(samples.rewards, self.next_values(samples, noise), samples.discounts)
+        behind = samples.discounts.masked_fill(samples.terminated, 0.0)
+        targets = td_targets(samples.rewards, self.next_values(samples, noise), behind)
         critics = self.networks.critics
         step = descend_critics(critics, samples.states, samples.actions, targets, samples.weights)
         norm = self.descend("critics", step.gradient, step.loss)
