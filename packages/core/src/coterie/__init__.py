@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._agents.cfg import AgentCfg
     from ._agents.interface import Agent
+    from ._agents.multi_agent import MultiAgent
     from ._agents.stacking import Stack, Stackable, StackKey
-    from ._agents.transition import Transition
+    from ._agents.transition import TeamTransition, Transition
     from ._config.structure import structure
     from ._envs.interface import EnvAdapter, Interface, VectorEnv
+    from ._envs.multi_agent import MultiAgentVectorEnv
     from ._errors import (
         CheckpointCorrupt,
         CheckpointError,
@@ -68,10 +70,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "_agents.cfg": ("AgentCfg",),
     "_agents.interface": ("Agent",),
+    "_agents.multi_agent": ("MultiAgent",),
     "_agents.stacking": ("Stack", "StackKey", "Stackable"),
-    "_agents.transition": ("Transition",),
+    "_agents.transition": ("TeamTransition", "Transition"),
     "_config.structure": ("structure",),
     "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),
+    "_envs.multi_agent": ("MultiAgentVectorEnv",),
     "_errors": (
         "CheckpointCorrupt",
         "CheckpointError",
@@ -170,6 +174,8 @@ __all__ = [
     "MemberSummary",
     "MetricRow",
     "Mode",
+    "MultiAgent",
+    "MultiAgentVectorEnv",
     "PluginError",
     "PluginNotFound",
     "RandomActor",
@@ -183,6 +189,7 @@ __all__ = [
     "State",
     "StepTrainer",
     "Summary",
+    "TeamTransition",
     "Trainer",
     "TrainerCfg",
     "TrainerSpec",

@@ -119,6 +119,7 @@ def make_agent(
         PluginError: Nobody offers the algorithm, or its plugin is broken.
     """
     from ._seeding import GlobalStreams, derive_seed
+    from ._trainers.population import describe_unfit
 
     _check_env(env)
     start = _integer("seed", seed, 0)
@@ -126,6 +127,9 @@ def make_agent(
         raise ConfigError(f"the name of an agent must be a text that is not empty, got {name!r}")
     place = env.device if device is None else _device(device)
     cls = registry().load("agent", kind)
+    unfit = describe_unfit(env, cls, kind)
+    if unfit:
+        raise ConfigError(unfit)
     _check_keywords(cls, kind, more)
     with GlobalStreams(derive_seed(start, "init"), place).active():
         agent: Agent = cls(

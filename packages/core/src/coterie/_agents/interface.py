@@ -137,7 +137,9 @@ class Agent(abc.ABC):
         """
 
     @abc.abstractmethod
-    def record_transition(self, transition: Transition, *, timestep: int, timesteps: int) -> None:
+    def record_transition(
+        self, transition: Transition[Any], *, timestep: int, timesteps: int
+    ) -> None:
         """Take note of what the last actions led to.
 
         Args:

@@ -71,7 +71,9 @@ class Stack(abc.ABC):
         """Choose actions ``[P * n, ...]``; the arguments are those of ``Agent.act``."""
 
     @abc.abstractmethod
-    def record_transition(self, transition: Transition, *, timestep: int, timesteps: int) -> None:
+    def record_transition(
+        self, transition: Transition[Any], *, timestep: int, timesteps: int
+    ) -> None:
         """Take note of a step of ``P * n`` instances."""
 
     @abc.abstractmethod

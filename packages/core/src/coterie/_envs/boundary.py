@@ -71,7 +71,7 @@ class Boundary:
         """Forget where the environment was left: a step failed, only a reset helps."""
         self.observations, self.states = None, None
 
-    def step(self, actions: Tree, timestep: int) -> Transition:
+    def step(self, actions: Tree, timestep: int) -> Transition[Any]:
         """Step all instances.
 
         Afterwards :attr:`observations` and :attr:`states` are what the next actions answer.
@@ -107,7 +107,7 @@ class Boundary:
             all_valid=self._all_valid,
             states=states_before,
             next_states=ended_states,
-            infos=_without_ends(infos),
+            infos=without_ends(infos),
         )
 
     def _keep(self, observations: Tree, timestep: int | None) -> None:
@@ -161,8 +161,8 @@ class Boundary:
         return ended, tree_where(done, final_state, self.states)
 
 
-def _without_ends(infos: Infos) -> Infos:
-    """Leave out what the transition holds already: where episodes ended."""
+def without_ends(infos: Infos) -> Infos:
+    """Leave out what a transition holds already: where episodes ended."""
     if not infos.keys() & _ENDS:
         return infos
     return {key: value for key, value in infos.items() if key not in _ENDS}

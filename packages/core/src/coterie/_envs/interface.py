@@ -25,6 +25,7 @@ class Interface:
         state_space: Space of one instance's privileged observation; ``None``: there is none.
         num_envs: Number of instances.
         device: Device of the environment's tensors.
+        actors: Names of the actors of a multi-agent environment; empty for any other.
     """
 
     observation_space: spaces.Space[Any]
@@ -32,6 +33,7 @@ class Interface:
     state_space: spaces.Space[Any] | None
     num_envs: int
     device: torch.device
+    actors: tuple[str, ...] = ()
 
 
 class VectorEnv(abc.ABC):

@@ -54,7 +54,7 @@ class MemberDriver(RowsDriver):
         """Copy the member's rows to the agent's device."""
         return None if tree is None else tree_rows(tree, self.member.scope, self._device)
 
-    def _cut(self, transition: Transition) -> Transition:
+    def _cut(self, transition: Transition[Any]) -> Transition[Any]:
         """Copy where the step led to: an executor may write the next one to the same memory."""
         rows = self._rows
         return Transition(
@@ -67,6 +67,7 @@ class MemberDriver(RowsDriver):
             valid=rows(transition.valid),
             all_valid=transition.all_valid,
             next_states=rows(transition.next_states),
+            ended=rows(transition.ended),
             infos=cut_infos(transition.infos, self.member.scope, self._interface.num_envs)
             if self.agent.uses_infos
             else {},

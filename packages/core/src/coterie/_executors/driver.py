@@ -272,7 +272,7 @@ class RowsDriver:
         """Copy what the agent may keep; bring it to the agent's device."""
         return tree_rows(tree, _EVERY, self._device) if self._copies and tree is not None else tree
 
-    def _completed(self, own: Transition) -> Transition:
+    def _completed(self, own: Transition[Any]) -> Transition[Any]:
         """Add to a step of the scope what the agent acted on and did."""
         if self._copies:
             take = self._take
@@ -288,6 +288,7 @@ class RowsDriver:
                 states=self._states,
                 next_states=take(own.next_states),
                 infos=own.infos,
+                ended=take(own.ended),
             )
         else:  # the caller made it for this; making another one costs as much as recording it
             _set(own, "observations", self._observations)
@@ -297,11 +298,12 @@ class RowsDriver:
 
     def _check(self, actions: Any) -> None:
         for path, shape, dtype in self._expected:
-            tensor = leaf_of(actions, path) if path else actions
+            tensor = None
             try:
+                tensor = leaf_of(actions, path) if path else actions
                 if tensor.shape == shape and tensor.dtype == dtype:
                     continue
-            except AttributeError:
+            except (AttributeError, LookupError, TypeError):
                 pass
             _refuse(tensor, path, shape, dtype)
         if self._space is not None:
@@ -316,6 +318,8 @@ def _refuse(
     tensor: Any, path: tuple[str | int, ...], shape: tuple[int, ...], dtype: torch.dtype
 ) -> None:
     name = ".".join(("actions", *map(str, path)))
+    if tensor is None and path:
+        raise ValueError(f"{name}: expected a tensor of shape {shape}, but it is missing")
     if not isinstance(tensor, torch.Tensor):
         got: Any = type(tensor).__name__
     elif tensor.shape != shape:

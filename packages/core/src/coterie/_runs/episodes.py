@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import abc
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from attrs import define, field
 
-from .._agents.transition import Transition
+from .._agents.transition import TeamTransition, Transition
 
 _WINDOW = 100
 _BUFFERED_STEPS = 64
@@ -26,6 +27,7 @@ class EpisodeStatistics:
         lengths: Their lengths, in steps.
         new_returns: Returns since the last metrics.
         new_lengths: Lengths since the last metrics.
+        new_of_actors: Of a team: each actor's returns and lengths since the last metrics.
     """
 
     count: int = 0
@@ -33,6 +35,7 @@ class EpisodeStatistics:
     lengths: deque[int] = field(factory=lambda: deque(maxlen=_WINDOW))
     new_returns: list[float] = field(factory=list)
     new_lengths: list[int] = field(factory=list)
+    new_of_actors: dict[str, list[tuple[float, int]]] = field(factory=dict)
 
     @property
     def mean_return(self) -> float | None:
@@ -52,6 +55,11 @@ class EpisodeStatistics:
         self.new_returns.append(episode_return)
         self.new_lengths.append(length)
 
+    def add_of_actors(self, found: Mapping[str, tuple[float, int]]) -> None:
+        """Note what each actor of a team came to in an episode that ended: return and length."""
+        for actor, own in found.items():
+            self.new_of_actors.setdefault(actor, []).append(own)
+
     def take_new(self) -> dict[str, float]:
         """Return the scalars of the episodes since the last call; empty if none ended."""
         if not self.new_returns:
@@ -62,28 +70,42 @@ class EpisodeStatistics:
             "episode/length": sum(self.new_lengths) / number,
             "episode/count": float(self.count),
         }
-        self.new_returns, self.new_lengths = [], []
+        for actor, found in self.new_of_actors.items():
+            scalars[f"episode/return/{actor}"] = sum(own[0] for own in found) / len(found)
+            scalars[f"episode/length/{actor}"] = sum(own[1] for own in found) / len(found)
+        self.new_returns, self.new_lengths, self.new_of_actors = [], [], {}
         return scalars
 
 
 class EpisodeTracker:
     """Counts the episodes of every scope.
 
+    The return of a team is the mean over its actors: that of a reward that all share is counted
+    once, and teams of different sizes compare. (The sum is that times the number of actors.)
+    What an actor got counts until it ended; the length of the episode is that of the longest.
+
     Args:
         scopes: The instances of each member.
         num_envs: Number of instances.
         device: Device of rewards and flags. On an accelerator the ends of episodes are looked up
             every 64 steps only, so that counting does not stall it at each step.
+        actors: Actors of a multi-agent environment; empty for any other.
     """
 
-    def __init__(self, scopes: Sequence[slice], num_envs: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        scopes: Sequence[slice],
+        num_envs: int,
+        device: torch.device,
+        actors: Sequence[str] = (),
+    ) -> None:
+        self.actors = tuple(actors)
         owners = [0] * num_envs
         for member, scope in enumerate(scopes):
             for row in range(scope.start, scope.stop):
                 owners[row] = member
         self._members = [EpisodeStatistics() for _ in scopes]
-        kind = _HostCounter if device.type == "cpu" else _DeviceCounter
-        self._counter: _Counter = kind(owners, self._members, device)
+        self._counter = _make_counter(owners, self._members, device, actors)
 
     @property
     def members(self) -> list[EpisodeStatistics]:
@@ -91,7 +113,7 @@ class EpisodeTracker:
         self._counter.flush()
         return self._members
 
-    def update(self, transition: Transition) -> None:
+    def update(self, transition: Transition[Any]) -> None:
         """Count one step of the whole environment (tensors ``[N]``)."""
         self._counter.update(transition)
 
@@ -119,7 +141,7 @@ class _Counter(abc.ABC):
         self._lengths = torch.zeros(len(owners), dtype=torch.int64, device=device)
 
     @abc.abstractmethod
-    def update(self, transition: Transition) -> None:
+    def update(self, transition: Any) -> None:
         """Count one step."""
 
     def flush(self) -> None:
@@ -187,3 +209,64 @@ class _DeviceCounter(_Counter):
             rows = done.cpu().nonzero().flatten()
             self._add(rows.tolist(), returns.cpu()[rows].tolist(), lengths.cpu()[rows].tolist())
         self._waiting.clear()
+
+
+class _TeamCounter(_Counter):
+    """Of teams: adds up per actor; ends are looked up at once only in the main memory."""
+
+    def __init__(
+        self,
+        owners: Sequence[int],
+        members: Sequence[EpisodeStatistics],
+        device: torch.device,
+        actors: Sequence[str],
+    ) -> None:
+        super().__init__(owners, members, device)
+        self._actors = tuple(actors)
+        shape = len(actors), len(owners)
+        self._returns = torch.zeros(shape, dtype=self._returns.dtype, device=device)
+        self._lengths = torch.zeros(shape, dtype=torch.int64, device=device)
+        self._on_host = device.type == "cpu"
+        self._waiting: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+
+    def update(self, transition: TeamTransition) -> None:
+        """Count one step."""
+        self._returns += self._stack(transition.rewards)  # 0 where an actor is gone
+        self._lengths += self._stack(transition.valid)
+        done = transition.done
+        if self._on_host and not bool(done.any()):
+            return
+        self._waiting.append((done, self._returns.clone(), self._lengths.clone()))
+        if self._on_host or len(self._waiting) >= _BUFFERED_STEPS:
+            self.flush()
+        self._returns.masked_fill_(done, 0.0)
+        self._lengths.masked_fill_(done, 0)
+
+    def flush(self) -> None:
+        """Add all episodes that ended."""
+        for done, returns, lengths in self._waiting:
+            rows = done.cpu().nonzero().flatten()
+            own_returns, own_lengths = returns.cpu()[:, rows], lengths.cpu()[:, rows]
+            longest = own_lengths.max(0).values.tolist()
+            self._add(rows.tolist(), own_returns.mean(0).tolist(), longest)
+            for row, gained, took in zip(
+                rows.tolist(), own_returns.T.tolist(), own_lengths.T.tolist(), strict=True
+            ):
+                found = dict(zip(self._actors, zip(gained, took, strict=True), strict=True))
+                self._members[self._owners[row]].add_of_actors(found)
+        self._waiting.clear()
+
+    def _stack(self, tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return torch.stack([tensors[actor] for actor in self._actors])
+
+
+def _make_counter(
+    owners: Sequence[int],
+    members: Sequence[EpisodeStatistics],
+    device: torch.device,
+    actors: Sequence[str],
+) -> _Counter:
+    if actors:
+        return _TeamCounter(owners, members, device, actors)
+    kind = _HostCounter if device.type == "cpu" else _DeviceCounter
+    return kind(owners, members, device)

@@ -13,16 +13,20 @@ class InfoScalars:
 
     A value per instance is averaged over the member's scope (over the instances that the
     mask ``"_" + key`` marks, where the environment gives one); a plain scalar counts for
-    every member.
+    every member. A dict of values by actor gives a scalar for each, ``name/ACTOR``.
 
     Args:
         key: Key of the infos, ``"episode"``.
         scopes: The instances of each member.
         num_envs: Number of instances.
+        actors: Actors of a multi-agent environment; empty for any other.
     """
 
-    def __init__(self, key: str, scopes: Sequence[slice], num_envs: int) -> None:
+    def __init__(
+        self, key: str, scopes: Sequence[slice], num_envs: int, actors: Sequence[str] = ()
+    ) -> None:
         self._key = key
+        self._actors = tuple(actors)
         self._scopes = scopes
         self._num_envs = num_envs
         self._sums: list[dict[str, tuple[float, int]]] = [{} for _ in scopes]
@@ -48,6 +52,12 @@ class InfoScalars:
         return means
 
     def _add(self, name: str, value: Any, present: Any) -> None:
+        if isinstance(value, dict):
+            for actor in self._actors:
+                if actor in value:
+                    mask = present.get(actor) if isinstance(present, dict) else present
+                    self._add(f"{name}/{actor}", value[actor], mask)
+            return
         try:
             tensor = torch.as_tensor(value, dtype=torch.float64, device="cpu")
         except (TypeError, ValueError, RuntimeError):

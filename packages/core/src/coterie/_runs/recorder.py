@@ -51,9 +51,8 @@ class Recorder:
         self._members = members
         self._tracker = tracker
         self._loggers = loggers
-        self._infos = InfoScalars(
-            cfg.environment_info, [member.scope for member in members], run.num_envs
-        )
+        scopes = [member.scope for member in members]
+        self._infos = InfoScalars(cfg.environment_info, scopes, run.num_envs, tracker.actors)
         self._interval = cfg.metrics_interval or max(1, cfg.timesteps // 200)
         self._earlier = earlier
         self._timings = timings

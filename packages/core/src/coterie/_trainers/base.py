@@ -16,6 +16,7 @@ from .._config.structure import structure, unstructure
 from .._envs.boundary import Boundary
 from .._envs.closing import close_at_exit
 from .._envs.interface import VectorEnv
+from .._envs.team_boundary import make_boundary
 from .._errors import ConfigError, TrainerStateError, TrainingInterrupted
 from .._executors.interface import Executor, Mode
 from .._loggers.build import check_loggers, make_loggers
@@ -85,7 +86,7 @@ class Trainer(abc.ABC):
         self.directory = None if run_dir is None else RunDirectory(run_dir)
         self._loggers = check_loggers(loggers, self.directory is not None)
         self.timestep = 0
-        self._boundary = Boundary(env, self.cfg.non_finite, self.cfg.debug)
+        self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
         self._tracker = self._new_tracker()
         self._resets = 0
         self._seconds = 0.0
@@ -220,7 +221,7 @@ class Trainer(abc.ABC):
         return self._session("train", self._boundary, self._tracker, cut)
 
     def _eval_session(self) -> Session:
-        boundary = Boundary(self.env, self.cfg.non_finite, self.cfg.debug)
+        boundary = make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)
         boundary.reset(reset_seed(self.env, self.members, "eval"))
         return self._session("eval", boundary, self._new_tracker(), False)
 
@@ -280,7 +281,8 @@ class Trainer(abc.ABC):
 
     def _new_tracker(self) -> EpisodeTracker:
         scopes = [member.scope for member in self.members]
-        return EpisodeTracker(scopes, self.env.num_envs, self.env.device)
+        actors = self.env.interface.actors
+        return EpisodeTracker(scopes, self.env.num_envs, self.env.device, actors)
 
     def _close_executor(self) -> None:
         if self._executor is not None:

@@ -10,8 +10,10 @@ from typing import Any
 import attrs
 
 from .._agents.interface import Agent
+from .._agents.multi_agent import MultiAgent
 from .._config.structure import unstructure
 from .._envs.interface import VectorEnv
+from .._envs.multi_agent import MultiAgentVectorEnv
 from .._errors import ConfigError
 from .._runs.records import MemberInfo
 from .._scopes import resolve_scopes
@@ -96,6 +98,10 @@ def _check_spaces(env: VectorEnv, agents: Sequence[Any]) -> list[str]:
     for index, agent in enumerate(agents):
         if not isinstance(agent, Agent):
             continue
+        unfit = describe_unfit(env, type(agent), agent.kind)
+        if unfit:
+            problems.append(f"agents[{index}] ({agent.name or agent.kind}): {unfit}")
+            continue
         for kind in ("observation_space", "action_space", "state_space"):
             mismatch = describe_mismatch(getattr(agent, kind), getattr(env, kind))
             if mismatch:
@@ -103,6 +109,34 @@ def _check_spaces(env: VectorEnv, agents: Sequence[Any]) -> list[str]:
         if agent.state_space is not None and env.state_space is None:
             problems.append(f"agents[{index}]: expects privileged states, {env.name} has none")
     return problems
+
+
+def describe_unfit(env: VectorEnv, cls: type[Any], kind: str) -> str | None:
+    """Say why agents of a class can't act in an environment at all: only one is multi-agent.
+
+    Args:
+        env: The environment.
+        cls: Class of the agents.
+        kind: Name of the algorithm.
+
+    Returns:
+        A sentence, or ``None``.
+    """
+    team = issubclass(cls, MultiAgent)
+    if team == isinstance(env, MultiAgentVectorEnv):
+        return None
+    if team:
+        return (
+            f"{kind!r} is a team, which controls the actors of a multi-agent environment, but "
+            f"{env.name} has one agent per instance; use an agent for one, such as 'ppo', or a "
+            "coterie.MultiAgentVectorEnv"
+        )
+    actors = ", ".join(env.interface.actors)
+    return (
+        f"{kind!r} is an agent for one, but {env.name} is a multi-agent environment with the "
+        f"actors {actors}; use a team, such as 'ippo' or 'mappo', or a class of your own that "
+        "inherits coterie.MultiAgent"
+    )
 
 
 def _check_scopes(names: Sequence[str], agents: Sequence[Agent], scopes: Sequence[slice]) -> None:

@@ -1,7 +1,8 @@
 """For tests of plugins: fakes, and suites to inherit. Needs pytest.
 
 A third-party trainer, agent or environment is tested by inheriting :class:`TrainerSuite`,
-:class:`AgentSuite` or :class:`EnvSuite` in a test class and implementing one method.
+:class:`AgentSuite` or :class:`EnvSuite` in a test class and implementing one method. For teams
+there are :class:`TeamTrainerSuite` and :class:`TeamEnvSuite`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from ._compare import assert_same_state, differs, nothing_global
     from ._env_suite import EnvSuite
     from ._envs import BrokenEnv, CountingEnv, SpaceEnv
+    from ._team_env_suite import TeamEnvSuite
+    from ._team_envs import CountingTeamEnv
+    from ._team_trainer_suite import TeamTrainerSuite
+    from ._teams import LeanSumTeam, MemoryTeam, SumTeam
     from ._trainer_suite import TrainerSuite, agents_for
 
 _HOMES = {
@@ -29,6 +34,10 @@ _HOMES = {
     "_compare": ("assert_same_state", "differs", "nothing_global"),
     "_env_suite": ("EnvSuite",),
     "_envs": ("BrokenEnv", "CountingEnv", "SpaceEnv"),
+    "_team_env_suite": ("TeamEnvSuite",),
+    "_team_envs": ("CountingTeamEnv",),
+    "_team_trainer_suite": ("TeamTrainerSuite",),
+    "_teams": ("LeanSumTeam", "MemoryTeam", "SumTeam"),
     "_trainer_suite": ("TrainerSuite", "agents_for"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -46,13 +55,19 @@ __all__ = [
     "AgentSuite",
     "BrokenEnv",
     "CountingEnv",
+    "CountingTeamEnv",
     "EnvSuite",
     "GlobalDrawAgent",
     "LeanSumAgent",
+    "LeanSumTeam",
     "MemoryAgent",
+    "MemoryTeam",
     "RaisingAgent",
     "SpaceEnv",
     "SumAgent",
+    "SumTeam",
+    "TeamEnvSuite",
+    "TeamTrainerSuite",
     "TrainerSuite",
     "agents_for",
     "assert_same_state",

@@ -9,8 +9,8 @@ import pytest
 import torch
 from gymnasium.vector import AutoresetMode
 
-from .._envs.boundary import Boundary
 from .._envs.interface import VectorEnv
+from .._envs.team_boundary import make_boundary
 from .._spaces import leaf_of, sample_actions, space_leaves
 from .._trees import tree_leaves, tree_map
 from .._types import Tree
@@ -44,7 +44,7 @@ class EnvSuite:
             For each step: observations that were answered, rewards, observations that the step
             ended in, terminated, truncated, valid.
         """
-        boundary = Boundary(env, "raise")
+        boundary = make_boundary(env, "raise")
         boundary.reset(seed)
         steps = []
         for timestep in range(timesteps or self.timesteps):
@@ -60,6 +60,11 @@ class EnvSuite:
                 )
             )
         return steps
+
+    def done_of(self, step: tuple[Any, ...]) -> torch.Tensor:
+        """Tell in which instances an episode ended in a step of :meth:`rollout`, bool ``[N]``."""
+        done: torch.Tensor = step[3] | step[4]
+        return done
 
     def actions(self, env: VectorEnv, timestep: int) -> Tree:
         """Draw the actions of one step: instance ``k`` gets the same whatever ``num_envs`` is."""
@@ -79,6 +84,12 @@ class EnvSuite:
         if env.autoreset_mode is AutoresetMode.DISABLED and bool(done.any()):
             env.reset(options={"reset_mask": done})
         return result[:4]
+
+    def saved(self, env: VectorEnv) -> None:
+        """Take note that the state of ``env`` was saved, between two calls of :meth:`raw_step`."""
+
+    def restored(self, env: VectorEnv, other: VectorEnv) -> None:
+        """Take note that ``other`` was given the state that ``env`` saved."""
 
     def seeds(self, env: VectorEnv, base: int = 0) -> Any:
         """Seeds for a reset: one per instance where the environment takes that."""
@@ -101,9 +112,7 @@ class EnvSuite:
         """The suite means nothing unless episodes end within its steps."""
         env = self.make_env(3, seed=0)
         steps = self.rollout(env, self.seeds(env))
-        assert (
-            sum(int((terminated | truncated).sum()) for *_, terminated, truncated, _ in steps) > 2
-        )
+        assert sum(int(self.done_of(step).sum()) for step in steps) > 2
         env.close()
 
     def test_same_seed_same_episodes(self) -> None:
@@ -154,13 +163,12 @@ class EnvSuite:
         env = self.make_env(3, seed=0)
         steps = self.rollout(env, self.seeds(env))
         for step, following in pairwise(steps):
-            done = step[3] | step[4]
-            for row in done.nonzero().flatten().tolist():
+            for row in self.done_of(step).nonzero().flatten().tolist():
                 begin = _first_rows(following[0], None, row)
                 end = _first_rows(step[2], None, row)
                 if env.autoreset_mode is AutoresetMode.NEXT_STEP:
                     assert _equal(begin, end)
-                    assert not bool(following[5][row])
+                    assert not any(bool(valid[row]) for valid in tree_leaves(following[5]))
                 else:
                     assert not _equal(begin, end)
         env.close()
@@ -174,9 +182,11 @@ class EnvSuite:
         for timestep in range(17):
             self.raw_step(env, timestep)
         state = env.state_dict()
+        self.saved(env)
         expected = [self.raw_step(env, timestep) for timestep in range(17, 60)]
         other = self.make_env(3, seed=5)
         other.load_state_dict(state)
+        self.restored(env, other)
         found = [self.raw_step(other, timestep) for timestep in range(17, 60)]
         assert _same(expected, found)
         env.close()

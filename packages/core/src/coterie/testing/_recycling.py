@@ -36,10 +36,10 @@ class RecyclingExecutor(LocalExecutor):
         observations = own.next_observations if same else _copy(observations)
         states = own.next_states if states is transition.next_states else _copy(states)
         self._acted_on = [observations, states]
-        actions = super().advance(own, observations, states).clone()
+        actions = _copy(super().advance(own, observations, states))
         if not same:
             dead = [*dead, own.next_observations, own.next_states]
-        _spoil([*dead, own.rewards, own.terminated, own.truncated, own.valid])
+        _spoil([*dead, *_outcome(own)])
         return actions
 
     def finish(self, transition: Transition) -> None:
@@ -47,7 +47,7 @@ class RecyclingExecutor(LocalExecutor):
         own = _copy_step(transition)
         super().finish(own)
         ends = [own.next_observations, own.next_states]
-        _spoil([*self._acted_on, *ends, own.rewards, own.terminated, own.truncated, own.valid])
+        _spoil([*self._acted_on, *ends, *_outcome(own)])
 
 
 class RecyclingTrainer(SequentialTrainer):
@@ -62,16 +62,21 @@ def _copy(tree: Any) -> Any:
     return None if tree is None else tree_map(torch.clone, tree)
 
 
-def _copy_step(transition: Transition) -> Transition:
+def _copy_step(transition: Transition[Any]) -> Transition[Any]:
     return evolve(
         transition,
-        rewards=transition.rewards.clone(),
+        rewards=_copy(transition.rewards),
         next_observations=_copy(transition.next_observations),
-        terminated=transition.terminated.clone(),
-        truncated=transition.truncated.clone(),
-        valid=transition.valid.clone(),
+        terminated=_copy(transition.terminated),
+        truncated=_copy(transition.truncated),
+        valid=_copy(transition.valid),
         next_states=_copy(transition.next_states),
+        ended=_copy(transition.ended),
     )
+
+
+def _outcome(own: Transition[Any]) -> list[Any]:
+    return [own.rewards, own.terminated, own.truncated, own.valid, own.ended]
 
 
 def _spoil(trees: list[Any]) -> None:
