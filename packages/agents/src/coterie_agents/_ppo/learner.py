@@ -199,9 +199,9 @@ class PPOLearner(Learner):
         if self.noise is None:
             self.noise = self._draw(shape, self.generators)
             self.undrawn.clear()
-        while self.undrawn:
-            member = self.undrawn.pop()
+        for member in sorted(self.undrawn):  # some may draw from one generator
             self.noise[:, member] = self._draw(shape, [self.generators[member]])[:, 0]
+        self.undrawn.clear()
         return self.noise[memory.position] if memory.length > 1 else self.noise[0]
 
     def set_noise(self, noise: torch.Tensor | None, member: int) -> None:
