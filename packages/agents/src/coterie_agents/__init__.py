@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ._memory.nstep import n_step_return
     from ._memory.prioritized import PrioritizedReplayMemory
     from ._memory.replay import ReplayMemory
+    from ._memory.sequences import SequenceReplayMemory
     from ._memory.shared import SharedReplay, SharedReplayPart
     from ._models.cfg import ModelCfg
     from ._offpolicy.agent import OffPolicyAgent
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
     from ._sac.agent import SAC
     from ._sac.cfg import SACCfg
     from ._sac.learner import SACLearner
+    from ._sac_rnn.agent import SACRNN
+    from ._sac_rnn.cfg import SACRNNCfg
+    from ._sac_rnn.learner import SACRNNLearner
     from ._td3.agent import TD3
     from ._td3.cfg import TD3Cfg
     from ._td3.learner import TD3Learner
@@ -94,6 +98,10 @@ _HOME_OF = {
     "SAC": "_sac.agent",
     "SACCfg": "_sac.cfg",
     "SACLearner": "_sac.learner",
+    "SACRNN": "_sac_rnn.agent",
+    "SACRNNCfg": "_sac_rnn.cfg",
+    "SACRNNLearner": "_sac_rnn.learner",
+    "SequenceReplayMemory": "_memory.sequences",
     "SharedReplay": "_memory.shared",
     "SharedReplayPart": "_memory.shared",
     "TD3": "_td3.agent",
@@ -133,6 +141,7 @@ __all__ = [
     "PPORNN",
     "RPO",
     "SAC",
+    "SACRNN",
     "TD3",
     "A2CCfg",
     "A2CLearner",
@@ -165,6 +174,9 @@ __all__ = [
     "RunningStandardScaler",
     "SACCfg",
     "SACLearner",
+    "SACRNNCfg",
+    "SACRNNLearner",
+    "SequenceReplayMemory",
     "SharedReplay",
     "SharedReplayPart",
     "TD3Cfg",

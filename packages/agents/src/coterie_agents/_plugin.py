@@ -14,6 +14,7 @@ from ._ppo.cfg import PPOCfg
 from ._ppo_rnn.cfg import PPORNNCfg
 from ._rpo.cfg import RPOCfg
 from ._sac.cfg import SACCfg
+from ._sac_rnn.cfg import SACRNNCfg
 from ._td3.cfg import TD3Cfg
 
 
@@ -57,6 +58,12 @@ def _sac() -> type[Any]:
     from ._sac.agent import SAC
 
     return SAC
+
+
+def _sac_rnn() -> type[Any]:
+    from ._sac_rnn.agent import SACRNN
+
+    return SACRNN
 
 
 def _td3() -> type[Any]:
@@ -109,6 +116,12 @@ def coterie_agents() -> Iterable[AgentPlugin]:
         summary="soft actor-critic with a learned temperature, bounded continuous actions",
         config=SACCfg,
         loader=_sac,
+    )
+    yield AgentPlugin(
+        name="sac_rnn",
+        summary="soft actor-critic with memory (GRU or LSTM), bounded continuous actions",
+        config=SACRNNCfg,
+        loader=_sac_rnn,
     )
     yield AgentPlugin(
         name="td3",

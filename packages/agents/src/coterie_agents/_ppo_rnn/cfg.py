@@ -20,9 +20,11 @@ class PPORNNModelCfg(RecurrentModelCfg):
     Those of :class:`~coterie_agents.RecurrentModelCfg`, and
 
     Attributes:
+        sizes_after: Units of the dense layers after the recurrent ones; a linear one follows.
         initial_log_std: Logarithm of the standard deviation that a Gaussian policy starts with.
     """
 
+    sizes_after: tuple[int, ...] = field(default=(), validator=at_least(1), converter=tuple)
     initial_log_std: float = field(default=0.0, validator=between(-20, 5))
 
 

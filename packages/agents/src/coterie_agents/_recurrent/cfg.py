@@ -35,5 +35,5 @@ class RecurrentModelCfg:
     layers: int = field(default=1, validator=at_least(1))
     hidden_size: int = field(default=64, validator=at_least(1))
     sizes_before: tuple[int, ...] = field(default=(64,), validator=at_least(1), converter=tuple)
-    sizes_after: tuple[int, ...] = field(default=(), validator=at_least(1), converter=tuple)
+    sizes_after: tuple[int, ...] = field(default=(64,), validator=at_least(1), converter=tuple)
     activation: Activation = "tanh"

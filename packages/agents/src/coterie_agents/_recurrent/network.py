@@ -42,7 +42,10 @@ class StackedRecurrent(nn.Module):
     Attributes:
         features: Numbers in one observation.
         state_size: Numbers in one state.
+        backward_by_hand: Whether there is a backward pass that needs no autograd: there is none.
     """
+
+    backward_by_hand = False
 
     def __init__(
         self,
@@ -120,20 +123,28 @@ class StackedRecurrent(nn.Module):
 
         Returns:
             What the last of them gives, ``[P, B, L, hidden_size]``, and the states after each
-            step, ``[P, B, L, state_size]``.
+            step, ``[P, B, L, state_size]``; L does not count what is burnt in.
         """
+        if sequences.burn_in:
+            early, features, starts = sequences.split()
+            with torch.no_grad():
+                state = self.encode(early)[1][:, :, -1]
+            sequences = Sequences(features, state, starts)
         x = sequences.features
         batch = x.shape[1:3]
+        state = sequences.state
+        if state is None:
+            state = x.new_zeros(len(x), batch[0], self.state_size)
         rows = x.flatten(1, 2)
         for weight, bias in self._before:
             rows = self._activate(self._linear(rows, weight, bias))
         sizes = [self.hidden_size * self.cell.parts] * self.layers
         kept = []
-        for layer, state in enumerate(sequences.state.split_with_sizes(sizes, -1)):
+        for layer, own in enumerate(state.split_with_sizes(sizes, -1)):
             projected = self._linear(rows, f"weight_ih_{layer}", f"bias_ih_{layer}")
             weight, bias = self._get(f"weight_hh_{layer}"), self._get(f"bias_hh_{layer}")
             x, states = self.cell.unroll(
-                projected.unflatten(1, batch), state, weight, bias, sequences.starts
+                projected.unflatten(1, batch), own, weight, bias, sequences.starts
             )
             kept.append(states)
             rows = x.flatten(1, 2)

@@ -12,14 +12,18 @@ class Sequences:
 
     Attributes:
         features: Observations ``[P, B, L, features]``.
-        state: What is remembered before the first step, ``[P, B, state_size]``.
+        state: What is remembered before the first step, ``[P, B, state_size]``; ``None``:
+            nothing.
         starts: bool ``[P, B, L]``: steps that begin an episode, before which all is forgotten;
             ``None``: none.
+        burn_in: Steps at the start that are only gone through, to remember: without gradients,
+            and nothing comes out of them.
     """
 
     features: torch.Tensor
-    state: torch.Tensor
+    state: torch.Tensor | None
     starts: torch.Tensor | None
+    burn_in: int = 0
 
     @classmethod
     def one_step(cls, inputs: torch.Tensor, state: torch.Tensor) -> Sequences:
@@ -33,7 +37,27 @@ class Sequences:
             order: Which ones, int64 ``[P, b]``.
         """
         starts = None if self.starts is None else take_rows(self.starts, order)
-        return Sequences(take_rows(self.features, order), take_rows(self.state, order), starts)
+        state = None if self.state is None else take_rows(self.state, order)
+        return Sequences(take_rows(self.features, order), state, starts, self.burn_in)
+
+    def spread(self, count: int) -> Sequences:
+        """Repeat every member's sequences, for ``count`` networks of each."""
+
+        def repeat(tensor: torch.Tensor | None) -> torch.Tensor | None:
+            return None if tensor is None else tensor.repeat_interleave(count, 0)
+
+        features = self.features.repeat_interleave(count, 0)
+        return Sequences(features, repeat(self.state), repeat(self.starts), self.burn_in)
+
+    def split(self) -> tuple[Sequences, torch.Tensor, torch.Tensor | None]:
+        """Part what is burnt in from the rest.
+
+        Returns:
+            What is burnt in, as sequences of their own, and features and starts of the rest.
+        """
+        n, starts = self.burn_in, self.starts
+        early, late = (None, None) if starts is None else (starts[:, :, :n], starts[:, :, n:])
+        return Sequences(self.features[:, :, :n], self.state, early), self.features[:, :, n:], late
 
 
 def take_rows(tensor: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
