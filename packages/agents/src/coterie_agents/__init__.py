@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ._memory.replay import ReplayMemory
     from ._memory.sequences import SequenceReplayMemory
     from ._memory.shared import SharedReplay, SharedReplayPart
-    from ._models.cfg import ModelCfg
+    from ._models.cfg import CnnCfg, ModelCfg
     from ._offpolicy.agent import OffPolicyAgent
     from ._offpolicy.cfg import OffPolicyCfg
     from ._offpolicy.fields import replay_fields
@@ -63,6 +63,7 @@ _HOME_OF = {
     "A2C": "_a2c.agent",
     "A2CCfg": "_a2c.cfg",
     "A2CLearner": "_a2c.learner",
+    "CnnCfg": "_models.cfg",
     "ContinuousCfg": "_continuous.cfg",
     "ContinuousModelCfg": "_continuous.cfg",
     "DDPG": "_ddpg.agent",
@@ -145,6 +146,7 @@ __all__ = [
     "TD3",
     "A2CCfg",
     "A2CLearner",
+    "CnnCfg",
     "ContinuousCfg",
     "ContinuousModelCfg",
     "DDPGCfg",

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from coterie.config import at_least, between, more_than
 
 from .._models.cfg import ModelCfg
+from .._precision.cfg import MixedPrecision
 
 PER_MEMBER = (
     "learning_rate",
@@ -51,6 +52,9 @@ class A2CCfg:
         value_normalization: Whether the value network learns returns scaled likewise.
         time_limit_bootstrap: Whether a truncated episode is continued with the value of its
             final observation; ``False`` treats it like a terminal state.
+        mixed_precision: ``"bfloat16"`` and ``"float16"``: networks compute in 16 bits, while
+            weights, losses and statistics keep 32; for float16 the loss is scaled, in each
+            member for itself. For GPUs, and processors that have such arithmetic.
         model: Sizes of the built-in networks.
     """
 
@@ -69,4 +73,5 @@ class A2CCfg:
     observation_normalization: bool = False
     value_normalization: bool = False
     time_limit_bootstrap: bool = True
+    mixed_precision: MixedPrecision = "off"
     model: ModelCfg = field(factory=ModelCfg)

@@ -87,10 +87,10 @@ class A2CLearner(PPOLearner):
             Losses and norms of the gradients, ``[P]`` each.
         """
         losses, gradient = descend(self, samples)
-        norm = clip_by_norm(gradient, self.hyper.grad_norm_clip)
+        norm = self.scaler.check(clip_by_norm(gradient, self.hyper.grad_norm_clip))
         active = guard(self, losses, norm)
         if active is None or bool(active.any()):
-            self.optimizer.step(gradient, active)
+            self.optimizer.step(gradient, self.scaler.allowed(active))
         return [(losses, norm)]
 
     def losses(

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from coterie.config import at_least, between, more_than
 
-from .._models.cfg import Activation
+from .._models.cfg import Activation, CnnCfg
 from .._offpolicy.cfg import PER_MEMBER as OFF_POLICY_PER_MEMBER
 from .._offpolicy.cfg import OffPolicyCfg
 
@@ -30,6 +30,8 @@ class ContinuousModelCfg:
         hidden_sizes: Units of the actor's hidden layers.
         critic_hidden_sizes: Units of each critic's; ``None``: as the actor's.
         activation: What follows each hidden layer.
+        cnn: How images are read, before the hidden layers; actor and critics each have
+            convolutions of their own.
     """
 
     hidden_sizes: tuple[int, ...] = field(
@@ -37,6 +39,7 @@ class ContinuousModelCfg:
     )
     critic_hidden_sizes: tuple[int, ...] | None = field(default=None, validator=at_least(1))
     activation: Activation = "relu"
+    cnn: CnnCfg = field(factory=CnnCfg)
 
 
 @frozen(kw_only=True)

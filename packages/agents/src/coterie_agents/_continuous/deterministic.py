@@ -59,7 +59,9 @@ class DeterministicLearner(ContinuousLearner):
         """Improve the actor and let all targets follow, if it is due."""
         if self.descents % self.policy_delay:
             return {}
-        loss, gradient = descend_actor(self.networks, samples.observations, samples.states)
+        loss, gradient = descend_actor(
+            self.networks, samples.observations, samples.states, self.scalers["actor"]
+        )
         norm = self.descend("actor", gradient, loss)
         self.follow()
         return {"loss/actor": loss, "gradient_norm/actor": norm}

@@ -14,10 +14,12 @@ from coterie import ConfigError
 from .._exploration.draws import Draws
 from .._heads.bounds import UnitActions
 from .._learning.settings import stack_field, stack_limit
+from .._models.cfg import CnnCfg
 from .._models.flat import FlatParameters
 from .._offpolicy.learner import OffPolicyLearner
 from .._offpolicy.samples import Learned, Samples
 from .._optim.adam import PopulationAdam, clip_by_norm
+from .._precision.scaler import LossScaler, load_scalers, scaler_states
 from .cfg import PER_MEMBER, ContinuousCfg
 from .gradients import descend_critics
 from .losses import td_targets
@@ -46,6 +48,7 @@ class ContinuousLearner(OffPolicyLearner):
         unit: The space's actions as numbers from -1 to 1.
         networks: Actor, critics and targets.
         optimizers: Those of ``actor`` and ``critics``.
+        scalers: Scales of their losses.
         descents: Optimiser steps of the critics so far.
         update_noise: Random numbers of an optimiser step; ``None``: it needs none.
     """
@@ -73,6 +76,10 @@ class ContinuousLearner(OffPolicyLearner):
                 self.networks.critics.flat.matrix, "critic_learning_rate"
             ),
         }
+        self.scalers = {
+            name: LossScaler(self.population, self.precision, self.device)
+            for name in ("actor", "critics")
+        }
         self.descents = 0
         self.update_noise: Draws | None = None
         if self.update_draws:
@@ -93,12 +100,18 @@ class ContinuousLearner(OffPolicyLearner):
             seeds=self.seeds,
             dtype=self.dtype,
             device=self.device,
+            precision=self.precision,
         )
 
     @property
     def samples_per_step(self) -> int:
         """Samples of each member that one optimiser step draws actions for."""
         return self.cfg.batch_size
+
+    @property
+    def cnn(self) -> CnnCfg:
+        """How images are read."""
+        return self.cfg.model.cnn
 
     def make_optimizer(self, matrix: torch.Tensor, rate: str) -> PopulationAdam:
         """Make Adam for ``[P, parameters]`` with the learning rates of a setting."""
@@ -171,13 +184,15 @@ class ContinuousLearner(OffPolicyLearner):
         behind = samples.discounts.masked_fill(samples.terminated, 0.0)
         targets = td_targets(samples.rewards, self.next_values(samples, noise), behind)
         critics = self.networks.critics
-        step = descend_critics(critics, samples.states, samples.actions, targets, samples.weights)
+        seen, done, weights = samples.states, samples.actions, samples.weights
+        step = descend_critics(critics, seen, done, targets, weights, self.scalers["critics"])
         norm = self.descend("critics", step.gradient, step.loss)
         self.descents += 1
         scalars = {
             "loss/critic": step.loss,
             "value": step.values.mean((1, 2)),
             "gradient_norm/critic": norm,
+            **self.scalers["critics"].scalars("loss_scale/critic"),
         }
         errors = (step.values - targets.unsqueeze(1)).mean(1)
         return Learned(scalars=scalars | self.improve(samples, noise), errors=errors)
@@ -193,10 +208,11 @@ class ContinuousLearner(OffPolicyLearner):
         Returns:
             Norms of the gradients before they were clipped, ``[P]``.
         """
-        norm = clip_by_norm(gradient, self.limit)
+        scaler = self.scalers[name]
+        norm = scaler.check(clip_by_norm(gradient, self.limit))
         parts = {f"the loss of the {name}": loss, "its gradient's norm": norm}
         active = self.guard(loss + norm, parts, _ADVICE)
-        self.optimizers[name].step(gradient, active)
+        self.optimizers[name].step(gradient, scaler.allowed(active))
         return norm
 
     def follow(self) -> None:
@@ -242,6 +258,7 @@ class ContinuousLearner(OffPolicyLearner):
             "networks": self.networks.state(member),
             "optimizers": {n: each.state(member) for n, each in self.optimizers.items()},
             "descents": self.descents,
+            **scaler_states(self.scalers, member),
         }
 
     def load_own_state(self, state: Mapping[str, Any], member: int) -> None:
@@ -249,10 +266,10 @@ class ContinuousLearner(OffPolicyLearner):
         self.networks.load(state["networks"], member)
         for name, optimizer in self.optimizers.items():
             optimizer.load(state["optimizers"][name], member)
+        load_scalers(self.scalers, state, member)
         self.descents = int(state["descents"])
 
 
-def outputs_of(actor: FlatParameters, inputs: torch.Tensor) -> torch.Tensor:
+def outputs_of(actor: FlatParameters, inputs: Any) -> torch.Tensor:
     """Run an actor: from inputs ``[P, B, features]`` to its outputs ``[P, B, outputs]``."""
-    outputs: torch.Tensor = actor.network(inputs)
-    return outputs
+    return actor.run(inputs)

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._models.build import build_network
 from .._models.critics import StackedCritics
 from .._models.flat import FlatParameters
 from .._models.initialise import POLICY_GAIN, init_generator
 from .._models.inputs import NetworkInput
-from .._models.mlp import StackedMLP
+from .._precision.autocast import FULL, Precision
 from .cfg import ContinuousModelCfg
 
 
@@ -30,6 +31,7 @@ class ContinuousNetworks:
         seeds: Seed of each member.
         dtype: Type of the weights.
         device: Where they live.
+        precision: How the networks are run.
 
     Attributes:
         actor: Maps observations ``[P, B, features]`` to ``[P, B, outputs]``.
@@ -51,11 +53,13 @@ class ContinuousNetworks:
         seeds: Sequence[int],
         dtype: torch.dtype,
         device: torch.device,
+        precision: Precision = FULL,
     ) -> None:
         self.actor_input, self.critic_input = actor_input, critic_input
         self.actor = FlatParameters(
-            StackedMLP(
-                (actor_input.features, *cfg.hidden_sizes, outputs),
+            build_network(
+                actor_input,
+                (*cfg.hidden_sizes, outputs),
                 cfg.activation,
                 [init_generator(seed, "actor") for seed in seeds],
                 POLICY_GAIN,
@@ -63,6 +67,7 @@ class ContinuousNetworks:
                 device=device,
             ),
             len(seeds),
+            precision,
         )
         hidden = cfg.hidden_sizes if cfg.critic_hidden_sizes is None else cfg.critic_hidden_sizes
         self.critics = StackedCritics(
@@ -74,6 +79,8 @@ class ContinuousNetworks:
             critics,
             dtype=dtype,
             device=device,
+            images=critic_input.images,
+            precision=precision,
         )
         self.target_actor = self.actor.copy() if target_actor else self.actor
         self.target_critics = self.critics.copy()
@@ -93,7 +100,7 @@ class ContinuousNetworks:
     @property
     def backward_by_hand(self) -> bool:
         """Whether all networks have a backward pass that needs no autograd."""
-        return self.actor.network.backward_by_hand and self.critics.network.backward_by_hand
+        return self.actor.backward_by_hand and self.critics.flat.backward_by_hand
 
     def follow(self, share: torch.Tensor) -> None:
         """Move every target towards its network.

@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from coterie.config import at_least, between, more_than
 
-from .._models.cfg import Activation
+from .._models.cfg import Activation, CnnCfg
 from .._offpolicy.cfg import PER_MEMBER as COMMON
 from .._offpolicy.cfg import OffPolicyCfg
 
@@ -30,12 +30,14 @@ class QModelCfg:
     Attributes:
         hidden_sizes: Units of the hidden layers; empty: linear.
         activation: What follows each hidden layer.
+        cnn: How images are read, before the hidden layers.
     """
 
     hidden_sizes: tuple[int, ...] = field(
         default=(128, 128), validator=at_least(1), converter=tuple
     )
     activation: Activation = "relu"
+    cnn: CnnCfg = field(factory=CnnCfg)
 
 
 @frozen(kw_only=True)

@@ -14,9 +14,11 @@ from coterie import ConfigError
 from .._exploration.epsilon import epsilon_greedy
 from .._exploration.schedule import linear_schedule
 from .._learning.settings import stack_field, stack_limit
+from .._models.cfg import CnnCfg
 from .._offpolicy.learner import OffPolicyLearner
 from .._offpolicy.samples import Learned, Samples
 from .._optim.adam import PopulationAdam, clip_by_norm
+from .._precision.scaler import LossScaler, load_scalers, scaler_states
 from .cfg import PER_MEMBER, DQNCfg
 from .losses import QLosses, q_losses, q_targets
 from .networks import QNetworks, build_q_networks, user_q_networks
@@ -62,6 +64,7 @@ class DQNLearner(OffPolicyLearner):
             self._stack("learning_rate", torch.float64),
             epsilon=self.cfg.adam_epsilon,
         )
+        self.scaler = LossScaler(self.population, self.precision, self.device)
         self.optimizer_steps = 0
         self._stack_settings()
 
@@ -76,6 +79,7 @@ class DQNLearner(OffPolicyLearner):
                 dueling=cfg.dueling,
                 dtype=self.dtype,
                 device=self.device,
+                precision=self.precision,
             )
         if cfg.dueling:
             raise ConfigError(
@@ -83,7 +87,12 @@ class DQNLearner(OffPolicyLearner):
                 "own module and leave dueling out"
             )
         modules = [own["q"] for own in self.own_models]
-        return user_q_networks(place, self.actions, modules, self.device)
+        return user_q_networks(place, self.actions, modules, self.device, self.precision)
+
+    @property
+    def cnn(self) -> CnnCfg:
+        """How images are read."""
+        return self.cfg.model.cnn
 
     def example_inputs(self) -> dict[str, Any]:
         """Return two observations for a user's module."""
@@ -157,13 +166,13 @@ class DQNLearner(OffPolicyLearner):
             return q_losses(values, targets, self.cfg.loss, samples.weights)
 
         losses, values, gradients = self.networks.descend(
-            samples.observations, samples.actions, loss
+            samples.observations, samples.actions, loss, self.scaler
         )
-        gradient = self.optimizer.gather(gradients)
-        norm = clip_by_norm(gradient, self._clip)
+        gradient = self.scaler.shrink(self.optimizer.gather(gradients))
+        norm = self.scaler.check(clip_by_norm(gradient, self._clip))
         parts = {"loss": losses.loss, "gradient_norm": norm}
         active = self.guard(losses.loss + norm, parts, _ADVICE)
-        self.optimizer.step(gradient, active)
+        self.optimizer.step(gradient, self.scaler.allowed(active))
         self._follow(active)
         scalars = {
             "loss/q": losses.loss,
@@ -172,6 +181,7 @@ class DQNLearner(OffPolicyLearner):
             "gradient_norm": norm,
             "learning_rate": self.optimizer.learning_rate.clone(),
             "epsilon": self.epsilon,
+            **self.scaler.scalars(),
         }
         return Learned(scalars=scalars, errors=losses.errors)
 
@@ -194,6 +204,7 @@ class DQNLearner(OffPolicyLearner):
             "networks": self.networks.state(member),
             "optimizer": self.optimizer.state(member),
             "optimizer_steps": self.optimizer_steps,
+            **scaler_states({"q": self.scaler}, member),
         }
 
     def load_own_state(self, state: Mapping[str, Any], member: int) -> None:
@@ -201,6 +212,7 @@ class DQNLearner(OffPolicyLearner):
         self.networks.load(state["networks"], member)
         self.optimizer.load(state["optimizer"], member)
         self.optimizer_steps = int(state["optimizer_steps"])
+        load_scalers({"q": self.scaler}, state, member)
 
     @classmethod
     def phase_of(cls, state: Mapping[str, Any]) -> Any:

@@ -9,11 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from .._models.build import build_network
 from .._models.initialise import VALUE_GAIN, init_generator
 from .._models.inputs import NetworkInput
 from .._models.mlp import StackedMLP
 from .._models.stacking import StackedUserNetwork, user_network
 from .._models.user import UserNetwork, check_output
+from .._precision.autocast import FULL, Precision
+from .._precision.scaler import UNSCALED, LossScaler
+from .._vision.network import StackedVision
 from .cfg import QModelCfg
 from .losses import QLosses, dueling_slopes, dueling_values, take_actions
 
@@ -28,25 +32,34 @@ class QNetworks:
         online: What learns: maps inputs ``[P, B, ...]`` to ``[P, B, outputs]``.
         target: A copy of it.
         dueling: Whether outputs are a value and advantages.
+        precision: How both are run.
     """
 
-    def __init__(self, online: nn.Module, target: nn.Module, *, dueling: bool) -> None:
+    def __init__(
+        self,
+        online: nn.Module,
+        target: nn.Module,
+        *,
+        dueling: bool,
+        precision: Precision = FULL,
+    ) -> None:
         self.online, self.target, self.dueling = online, target, dueling
+        self.precision = precision
         self.parameters: list[torch.Tensor] = [p for p in online.parameters() if p.requires_grad]
 
     def values(self, inputs: Any) -> torch.Tensor:
         """Value every action by the learning network, ``[P, B, actions]``."""
-        return self._combined(self.online(inputs))
+        return self._combined(self.precision.run(self.online, inputs))
 
     def target_values(self, inputs: Any) -> torch.Tensor:
         """Value every action by the target network, ``[P, B, actions]``."""
-        return self._combined(self.target(inputs))
+        return self._combined(self.precision.run(self.target, inputs))
 
     def _combined(self, outputs: torch.Tensor) -> torch.Tensor:
         return dueling_values(outputs) if self.dueling else outputs
 
     def descend(
-        self, inputs: Any, actions: torch.Tensor, loss: Loss
+        self, inputs: Any, actions: torch.Tensor, loss: Loss, scaler: LossScaler = UNSCALED
     ) -> tuple[QLosses, torch.Tensor, Sequence[torch.Tensor | None]]:
         """Compute the losses of actions and their gradient.
 
@@ -54,15 +67,16 @@ class QNetworks:
             inputs: Inputs ``[P, B, ...]``.
             actions: Actions taken, int64 ``[P, B]``.
             loss: The loss of their values.
+            scaler: Scales of the gradients; the losses are not scaled.
 
         Returns:
             Losses, values of the actions ``[P, B]``, and gradients of the learning network's
             parameters.
         """
-        online = self.online
-        if isinstance(online, StackedMLP) and online.backward_by_hand:
+        online, full = self.online, self.precision.low is None
+        if full and isinstance(online, StackedMLP) and online.backward_by_hand:
             return self._by_hand(online, inputs, actions, loss)
-        return self._by_autograd(inputs, actions, loss)
+        return self._by_autograd(inputs, actions, loss, scaler)
 
     @torch.no_grad()
     def _by_hand(
@@ -79,12 +93,13 @@ class QNetworks:
         return found, taken, online.pull(trace, slopes)
 
     def _by_autograd(
-        self, inputs: Any, actions: torch.Tensor, loss: Loss
+        self, inputs: Any, actions: torch.Tensor, loss: Loss, scaler: LossScaler
     ) -> tuple[QLosses, torch.Tensor, Sequence[torch.Tensor | None]]:
         with torch.enable_grad():
             taken = take_actions(self.values(inputs), actions)
             found = loss(taken.detach())
-            gradients = torch.autograd.grad(taken, self.parameters, found.slope, allow_unused=True)
+            slope = scaler.enlarge(found.slope)
+            gradients = torch.autograd.grad(taken, self.parameters, slope, allow_unused=True)
         return found, taken.detach(), gradients
 
     @torch.no_grad()
@@ -96,10 +111,10 @@ class QNetworks:
         Args:
             share: Share of the way that each member goes, ``[P]``.
         """
-        if isinstance(self.online, StackedMLP):
+        if isinstance(self.online, StackedMLP | StackedVision):
             pairs = zip(self.target.parameters(), self.online.parameters(), strict=True)
             for behind, online in pairs:
-                behind.lerp_(online, share.view(-1, 1, 1))
+                behind.lerp_(online, share.view(-1, *(1,) * (online.dim() - 1)))
             return
         for member, own in enumerate(share):
             ahead = _tensors(self.online, member)
@@ -138,16 +153,23 @@ def build_q_networks(
     dueling: bool,
     dtype: torch.dtype,
     device: torch.device,
+    precision: Precision = FULL,
 ) -> QNetworks:
     """Make built-in networks, each member's drawn from its own seed."""
-    sizes = (place.features, *cfg.hidden_sizes, actions + dueling)
+    sizes = (*cfg.hidden_sizes, actions + dueling)
     generators = [init_generator(seed, "q") for seed in seeds]
-    network = StackedMLP(sizes, cfg.activation, generators, VALUE_GAIN, dtype=dtype, device=device)
-    return QNetworks(network, _target_of(network), dueling=dueling)
+    network = build_network(
+        place, sizes, cfg.activation, generators, VALUE_GAIN, dtype=dtype, device=device
+    )
+    return QNetworks(network, _target_of(network), dueling=dueling, precision=precision)
 
 
 def user_q_networks(
-    place: NetworkInput, actions: int, modules: Sequence[nn.Module], device: torch.device
+    place: NetworkInput,
+    actions: int,
+    modules: Sequence[nn.Module],
+    device: torch.device,
+    precision: Precision = FULL,
 ) -> QNetworks:
     """Take a user's module as it is, moved to the device; copy those of several members.
 
@@ -160,7 +182,7 @@ def user_q_networks(
     check_output("q", own[0], place.example(device), actions, "the value of each action")
     online = user_network(own, actions, {})
     target = user_network([_target_of(module) for module in own], actions, {})
-    return QNetworks(online, target.eval(), dueling=False)
+    return QNetworks(online, target.eval(), dueling=False, precision=precision)
 
 
 def _target_of(module: nn.Module) -> nn.Module:

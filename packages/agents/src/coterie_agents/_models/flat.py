@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
+from .._precision.autocast import FULL, Precision
+from .._vision.network import StackedVision
 from .mlp import StackedMLP
+
+Network: TypeAlias = StackedMLP | StackedVision
+"""Built-in networks: all of their parameters are their own, none those of a part."""
 
 
 class FlatParameters:
-    """Moves the parameters of a :class:`StackedMLP` into one matrix, a row per member.
+    """Moves the parameters of stacked built-in networks into one matrix, a row per member.
 
     What treats all of them alike, an optimiser's step or an average, then costs one operation
     whatever the number of layers. The network goes on as before on views of the matrix.
@@ -21,6 +26,7 @@ class FlatParameters:
     Args:
         network: ``P * K`` stacked networks, ``K`` for each member; their parameters become views.
         population: Number of members, P.
+        precision: How the network is run.
 
     Attributes:
         network: The network.
@@ -29,8 +35,8 @@ class FlatParameters:
         first: The first of each member's networks, on the same memory and without gradients.
     """
 
-    def __init__(self, network: StackedMLP, population: int) -> None:
-        self.network = network
+    def __init__(self, network: Network, population: int, precision: Precision = FULL) -> None:
+        self.network, self.precision = network, precision
         with torch.no_grad():
             parts = [parameter.detach().flatten(1) for parameter in network.parameters()]
             self.matrix = torch.cat(parts, dim=1).view(population, -1)
@@ -50,7 +56,7 @@ class FlatParameters:
         self.parameters = list(self.network.parameters())
         self.first = self._first()
 
-    def _first(self) -> StackedMLP:
+    def _first(self) -> Network:
         count = self.parameters[0].shape[0] // len(self.matrix)
         network = copy.copy(self.network)
         network._parameters = {
@@ -58,6 +64,19 @@ class FlatParameters:
             for name, parameter in self.network.named_parameters()
         }
         return network
+
+    def run(self, inputs: Any) -> torch.Tensor:
+        """Run all networks: from inputs ``[P * K, B, ...]`` to ``[P * K, B, outputs]``."""
+        return self.precision.run(self.network, inputs)
+
+    def run_first(self, inputs: Any) -> torch.Tensor:
+        """Run the first of each member's: from ``[P, B, ...]`` to ``[P, B, outputs]``."""
+        return self.precision.run(self.first, inputs)
+
+    @property
+    def backward_by_hand(self) -> bool:
+        """Whether the network has a backward pass that needs no autograd."""
+        return self.precision.low is None and self.network.backward_by_hand
 
     @torch.no_grad()
     def follow(self, other: FlatParameters, share: torch.Tensor) -> None:
@@ -76,7 +95,7 @@ class FlatParameters:
 
     def copy(self) -> FlatParameters:
         """Return another network with the same numbers, which nobody wants gradients of."""
-        copied = FlatParameters(copy.deepcopy(self.network), len(self.matrix))
+        copied = FlatParameters(copy.deepcopy(self.network), len(self.matrix), self.precision)
         for parameter in copied.parameters:
             parameter.requires_grad_(False)
         return copied
@@ -99,7 +118,7 @@ class FlatParameters:
 
     def __getstate__(self) -> dict[str, Any]:
         # Pickled views would no longer be views of the matrix.
-        return {"network": self.network, "matrix": self.matrix}
+        return {name: getattr(self, name) for name in ("network", "matrix", "precision")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

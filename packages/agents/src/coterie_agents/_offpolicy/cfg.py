@@ -8,6 +8,8 @@ from attrs import field, frozen
 
 from coterie.config import at_least, between, more_than
 
+from .._precision.cfg import MixedPrecision
+
 PER_MEMBER = (
     "discount_factor",
     "grad_norm_clip",
@@ -46,6 +48,9 @@ class OffPolicyCfg:
             mean and standard deviation.
         time_limit_bootstrap: Whether a truncated episode is continued with the value of its
             final observation; ``False`` treats it like a terminal state.
+        mixed_precision: ``"bfloat16"`` and ``"float16"``: networks compute in 16 bits, while
+            weights, losses and statistics keep 32; for float16 the loss is scaled, in each
+            member for itself. For GPUs, and processors that have such arithmetic.
     """
 
     memory_size: int = field(default=100_000, validator=at_least(1))
@@ -66,3 +71,4 @@ class OffPolicyCfg:
     random_timesteps: int = field(default=0, validator=at_least(0))
     observation_normalization: bool = False
     time_limit_bootstrap: bool = True
+    mixed_precision: MixedPrecision = "off"

@@ -18,7 +18,9 @@ from .._learning.settings import stack_field
 from .._memory.prioritized import PrioritizedReplayMemory
 from .._memory.replay import Batch, ReplayMemory
 from .._memory.shared import SharedReplayPart
+from .._models.cfg import CnnCfg
 from .._models.inputs import NetworkInput
+from .._precision.autocast import make_precision
 from .cfg import OffPolicyCfg
 from .fields import replay_fields
 from .samples import Learned, Samples
@@ -39,6 +41,7 @@ class OffPolicyLearner(Learner):
 
     Attributes:
         observations: How observations become inputs of networks.
+        precision: How networks are run.
         critic_states: How privileged observations do; without any it is :attr:`observations`.
         memory: What is remembered; ``None`` before :meth:`allocate`.
         noise: Random numbers that :meth:`explore` gets, a row for each timestep.
@@ -56,6 +59,7 @@ class OffPolicyLearner(Learner):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self.precision = make_precision(self.cfg.mixed_precision, self.dtype, self.device)
         self.fields = replay_fields(
             self.observation_space,
             self.action_space,
@@ -82,7 +86,13 @@ class OffPolicyLearner(Learner):
             normalize=self.cfg.observation_normalization,
             dtype=self.dtype,
             device=self.device,
+            cnn=None if self.own_models is not None else self.cnn,
         )
+
+    @property
+    def cnn(self) -> CnnCfg | None:
+        """How images are read; ``None``: everything is flattened."""
+        return None
 
     @abc.abstractmethod
     def noise_shape(self, num_envs: int) -> tuple[int, ...]:
@@ -305,17 +315,14 @@ class OffPolicyLearner(Learner):
             leaves = [
                 leaf.reshape(self.population, -1, *leaf.shape[1:]) for leaf in place.leaves_of(tree)
             ]
-            assert place.scaler is not None
-            place.scaler.update(place.arrange(leaves), weights)
+            place.take_statistics(place.arrange(leaves), weights)
 
     def _scaled(self, observations: Any, states: Any) -> list[tuple[NetworkInput, Any]]:
         """List the inputs that have statistics, with their trees."""
-        if self.observations.scaler is None:
-            return []
         found = [(self.observations, observations)]
         if self.critic_states is not self.observations:
             found.append((self.critic_states, states))
-        return found
+        return [pair for pair in found if pair[0].scaler is not None]
 
     @property
     def ready_to_learn(self) -> bool:

@@ -32,11 +32,11 @@ def by_autograd(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tens
     """Do what :func:`descend` says, for any network."""
     networks = learner.networks
     with torch.enable_grad():
-        log_prob, entropy = networks.evaluate(batch.policy_inputs, batch.actions)
-        values = networks.values(batch.value_inputs)
-        losses = learner.losses(batch, log_prob, entropy, values)
-        gradients = torch.autograd.grad(losses.total.sum(), networks.parameters, allow_unused=True)
-    return losses, learner.optimizer.gather(gradients)
+        found = networks.judge(batch.policy_inputs, batch.value_inputs, batch.actions)
+        losses = learner.losses(batch, *found)
+        total = learner.scaler.enlarge(losses.total).sum()
+        gradients = torch.autograd.grad(total, networks.parameters, allow_unused=True)
+    return losses, learner.scaler.shrink(learner.optimizer.gather(gradients))
 
 
 @torch.no_grad()

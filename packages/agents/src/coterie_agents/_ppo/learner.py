@@ -19,6 +19,8 @@ from .._models.inputs import NetworkInput
 from .._models.workspace import Workspace
 from .._optim.adam import PopulationAdam
 from .._optim.flat import FlatOptimizer
+from .._precision.autocast import make_precision
+from .._precision.scaler import LossScaler
 from .._preprocessors.scaler import RunningStandardScaler
 from .cfg import PER_MEMBER, PPOCfg
 from .hyper import Hyper, stack_settings
@@ -54,6 +56,8 @@ class PPOLearner(Learner):
         self.memory: RolloutMemory | None = None
         self.all_valid = True
         self.workspace = Workspace()
+        self.precision = make_precision(self.cfg.mixed_precision, self.dtype, self.device)
+        self.scaler = LossScaler(self.population, self.precision, self.device)
         self.networks = self._build()
         self.hyper = self.stack_settings()
         rates = torch.tensor([cfg.learning_rate for cfg in self.cfgs], dtype=torch.float64)
@@ -78,6 +82,7 @@ class PPOLearner(Learner):
                 normalize=self.cfg.observation_normalization,
                 dtype=self.dtype,
                 device=self.device,
+                cnn=None if models is not None else self.cfg.model.cnn,
             )
 
         head = build_head(self.action_space, self.device)
@@ -85,8 +90,10 @@ class PPOLearner(Learner):
         value_input = policy_input if self.state_space is None else place(self.state_space)
         both, model = (policy_input, value_input), self.cfg.model
         if models is not None:
-            return build_from_user(head, *both, model, models, self.device)
-        return build_stacked(head, *both, model, self.seeds, self.dtype, self.device)
+            return build_from_user(head, *both, model, models, self.device, self.precision)
+        return build_stacked(
+            head, *both, model, self.seeds, self.dtype, self.device, self.precision
+        )
 
     def stack_settings(self) -> Hyper:
         """Lay the settings that may differ side by side, ``[P]`` each."""
@@ -103,10 +110,10 @@ class PPOLearner(Learner):
 
     @property
     def modules(self) -> dict[str, nn.Module]:
-        """The policy and the value network."""
+        """The policy and the value network, and what they see with if they share it."""
         if self.own_models is not None and self.population == 1:
             return dict(self.own_models[0])
-        return {"policy": self.networks.policy, "value": self.networks.value}
+        return self.networks.parts
 
     def allocate(self, num_envs: int) -> None:
         """Get a memory for ``num_envs`` instances per member; keeps one that fits.

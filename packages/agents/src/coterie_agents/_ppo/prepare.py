@@ -188,8 +188,7 @@ def take_statistics(
 ) -> None:
     """Merge unscaled inputs into the running statistics of their places."""
     for place, inputs in raw_inputs:
-        assert place.scaler is not None
-        place.scaler.update(inputs, weights)
+        place.take_statistics(inputs, weights)
 
 
 def _arrange(memory: RolloutMemory, place: NetworkInput, name: str, rows: Any = None) -> Any:

@@ -62,7 +62,11 @@ def mini_batches(
 
     def cut(tensor: torch.Tensor) -> list[torch.Tensor]:
         pieces = tensor.flatten(0, 1).index_select(0, order).split_with_sizes(rows)
-        return [piece.view(population, -1, *tensor.shape[2:]) for piece in pieces]
+        # Not -1: there may be no numbers but those of images.
+        return [
+            piece.view(population, size, *tensor.shape[2:])
+            for piece, size in zip(pieces, sizes, strict=True)
+        ]
 
     policy_inputs = tree_map(cut, samples.policy_inputs)
     shared = samples.value_inputs is samples.policy_inputs

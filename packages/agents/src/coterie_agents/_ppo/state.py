@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from .._learning.differences import require_fit
+from .._precision.scaler import load_scalers, scaler_states
 
 if TYPE_CHECKING:
     from .learner import PPOLearner
@@ -30,6 +31,7 @@ def member_state(learner: PPOLearner, member: int = 0) -> dict[str, Any]:
         "scalers": {n: None if s is None else s.state(member) for n, s in scalers.items()},
         "updates": learner.updates[member],
         "rollout": _rollout_state(learner, member),
+        **scaler_states({"total": learner.scaler}, member),
     }
 
 
@@ -68,6 +70,7 @@ def load_member_state(learner: PPOLearner, state: Mapping[str, Any], member: int
     ):
         if scaler is not None and state["scalers"][name] is not None:
             scaler.load(state["scalers"][name], member)
+    load_scalers({"total": learner.scaler}, state, member)
     learner.updates[member] = int(state["updates"])
     _load_rollout(learner, state["rollout"], member)
 

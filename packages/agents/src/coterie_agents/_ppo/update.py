@@ -70,7 +70,7 @@ def epochs(learner: PPOLearner, samples: Samples) -> list[Step]:
         before = len(steps)
         for batch in learner.batches(samples):
             losses, gradient = descend(learner, batch)
-            norm = clip_by_norm(gradient, hyper.grad_norm_clip)
+            norm = learner.scaler.check(clip_by_norm(gradient, hyper.grad_norm_clip))
             active = guard(learner, losses, norm)
             steps.append((losses, norm))
             if hyper.kl_threshold is not None:
@@ -79,7 +79,7 @@ def epochs(learner: PPOLearner, samples: Samples) -> list[Step]:
                 active = near if active is None else near & active
             if active is not None and not bool(active.any()):
                 return steps
-            learner.optimizer.step(gradient, active)
+            learner.optimizer.step(gradient, learner.scaler.allowed(active))
         if cfg.learning_rate_scheduler == "kl_adaptive":
             kl = torch.stack([losses.kl for losses, _ in steps[before:]]).mean(0)
             _adapt(learner, kl)
@@ -136,6 +136,7 @@ def _scalars(
         "learning_rate": rate,
         "explained_variance": explained,
         "gradient_norm": torch.stack([norm for _, norm in steps]).mean(0),
+        **learner.scaler.scalars(),
     }
     log_std = learner.networks.log_std
     if log_std is not None:

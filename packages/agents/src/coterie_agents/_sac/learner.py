@@ -97,6 +97,7 @@ class SACLearner(ContinuousLearner):
             samples.states,
             noise[:, 1],
             temperature,
+            self.scalers["actor"],
         )
         scalars = {
             "loss/actor": loss,

@@ -1,0 +1,1 @@
+"""Images: which observations are, and the convolutions that read them."""
