@@ -5,19 +5,41 @@ from typing import Any
 
 import pytest
 import torch
+from gymnasium import spaces
 
 from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed
-from coterie_envs import CartPole, Pendulum, TorchAdapter, TorchEnv
+from coterie_envs import (
+    Acrobot,
+    CartPole,
+    GridWorld,
+    MountainCar,
+    MountainCarContinuous,
+    Pendulum,
+    Swimmer,
+    TorchAdapter,
+    TorchEnv,
+)
+from coterie_envs._torch.running import Whole
 
-KINDS = [CartPole, Pendulum]
-both = pytest.mark.parametrize("kind", KINDS)
+KINDS = [
+    Acrobot,
+    CartPole,
+    GridWorld,
+    MountainCar,
+    MountainCarContinuous,
+    Pendulum,
+    Swimmer,
+]
+both = pytest.mark.parametrize("kind", [CartPole, Pendulum])
+every = pytest.mark.parametrize("kind", KINDS)
 
 
 def actions_for(kind: type[TorchEnv], count: int, steps: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
-    if kind is CartPole:
-        return torch.randint(2, (steps, count), generator=generator)
-    return torch.randn(steps, count, 1, generator=generator) * 2
+    space = kind(1).action_space
+    if isinstance(space, spaces.Discrete):
+        return torch.randint(int(space.n), (steps, count), generator=generator)
+    return torch.randn(steps, count, *space.shape, generator=generator) * 2
 
 
 def play(env: TorchEnv, actions: torch.Tensor) -> list[Any]:
@@ -35,7 +57,7 @@ def same(left: list[Any], right: list[Any], rows: slice | torch.Tensor = slice(N
     )
 
 
-@both
+@every
 def test_what_it_says_of_itself(kind):
     env = kind(3, seed=4)
     assert isinstance(env, VectorEnv)
@@ -48,7 +70,8 @@ def test_what_it_says_of_itself(kind):
     observations, infos = env.reset()
     assert infos == {}
     assert observations.shape == (3, *env.observation_space.shape)
-    assert observations.dtype == torch.float32
+    for row in observations.numpy():
+        assert env.observation_space.contains(row)
     assert observations.is_contiguous()
     observations, rewards, terminated, truncated, _ = env.step(actions_for(kind, 3, 1)[0])
     assert observations.is_contiguous()
@@ -57,29 +80,39 @@ def test_what_it_says_of_itself(kind):
     env.close()
 
 
-@both
-@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 31, 64, 100])
-def test_an_instance_depends_on_its_seed_alone(kind, count):
-    """Bit for bit the same at every place in batches of every size, over many episodes."""
+def parts_of_a_whole(kind: type[TorchEnv], count: int, steps: int, limit: int) -> int:
+    """Play parts of a batch on their own, and mixed; how many episodes ended in the batch."""
     seeds = [derive_seed(1, k) for k in range(128)]
-    actions = actions_for(kind, 128, 60)
-    settings = {"max_episode_steps": 25}
-    whole = kind(128, **settings)
+    actions = actions_for(kind, 128, steps)
+    whole = kind(128, max_episode_steps=limit)
     whole.reset(seed=seeds)
     played = play(whole, actions)
     for first in (0, 5, 128 - count):
         rows = slice(first, first + count)
-        part = kind(count, **settings)
+        part = kind(count, max_episode_steps=limit)
         part.reset(seed=seeds[rows])
         assert same(played, play(part, actions[:, rows]), rows)
     order = torch.randperm(128, generator=torch.Generator().manual_seed(1))[:count]
-    mixed = kind(count, **settings)
+    mixed = kind(count, max_episode_steps=limit)
     mixed.reset(seed=[seeds[k] for k in order])
     assert same(played, play(mixed, actions[:, order]), order)
-    assert sum(int((one[2] | one[3]).sum()) for one in played) >= 256
+    return sum(int((one[2] | one[3]).sum()) for one in played)
 
 
 @both
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 31, 64, 100])
+def test_an_instance_depends_on_its_seed_alone(kind, count):
+    """Bit for bit the same at every place in batches of every size, over many episodes."""
+    assert parts_of_a_whole(kind, count, 60, 25) >= 256
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (CartPole, Pendulum)])
+@pytest.mark.parametrize("count", [1, 3, 64])
+def test_an_instance_of_the_others_does_too(kind, count):
+    assert parts_of_a_whole(kind, count, 12, 5) >= 256
+
+
+@pytest.mark.parametrize("kind", [Acrobot, CartPole, MountainCar, Pendulum])
 def test_one_step_of_any_state_is_the_same_alone(kind):
     """Far from where episodes go, with sines of large angles, at each alignment of a batch."""
     count = 1000
@@ -101,17 +134,17 @@ def test_one_step_of_any_state_is_the_same_alone(kind):
             assert torch.equal(env.reward(some, acts, then, env.terminal(then)), value[rows])
 
 
-@both
+@every
 def test_resets_by_column_equal_resets_of_the_whole(kind):
     """The CPU resets the columns that ended, an accelerator computes all of them."""
     actions = actions_for(kind, 40, 80)
     envs = [kind(40, seed=3, max_episode_steps=30) for _ in range(2)]
-    envs[1]._by_column = False
+    envs[1]._runner = Whole(envs[1], envs[1]._next_episode)
     assert torch.equal(envs[0].reset()[0], envs[1].reset()[0])
     assert same(play(envs[0], actions), play(envs[1], actions))
 
 
-@both
+@every
 def test_seeds(kind):
     env = kind(3, seed=7)
     first, _ = env.reset()
@@ -128,12 +161,12 @@ def test_seeds(kind):
         env.reset(seed=[1, 2])
 
 
-@both
+@every
 def test_without_a_seed_two_environments_differ(kind):
     assert not torch.equal(kind(2).reset()[0], kind(2).reset()[0])
 
 
-@both
+@every
 def test_autoreset_draws_what_a_reset_would_draw(kind):
     env, other = kind(2, seed=1, max_episode_steps=1), kind(2, seed=1)
     env.reset()
@@ -181,7 +214,7 @@ def test_bad_options_are_refused(kind):
         env.reset(options={"reset_mask": mask.long()})
 
 
-@both
+@every
 def test_a_saved_state_goes_on_exactly(kind):
     actions = actions_for(kind, 5, 80)
     env = kind(5, seed=6, max_episode_steps=20)
@@ -218,7 +251,7 @@ def test_global_generators_are_left_alone(kind):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@both
+@every
 def test_returned_tensors_are_never_written_again(kind):
     env = kind(4, seed=0, max_episode_steps=3)
     env.reset()
@@ -289,7 +322,7 @@ def test_a_subclass_may_observe_views_of_its_state():
 
 def test_the_adapter():
     adapter = TorchAdapter()
-    assert adapter.ids() == ["CartPole-v1", "Pendulum-v1"]
+    assert adapter.ids() == sorted(kind.id for kind in KINDS)
     env = adapter.make("CartPole-v1", num_envs=3, seed=5, device="cpu", sutton_barto_reward=True)
     assert isinstance(env, CartPole)
     assert (env.name, env.num_envs, env.seed) == ("torch:CartPole-v1", 3, 5)
@@ -303,7 +336,7 @@ def test_the_adapter():
     [
         ("CartPole-v0", {}, "no environment 'CartPole-v0'; did you mean 'CartPole-v1'"),
         ("CartPole-v1", {"max_step": 3}, "has no setting 'max_step'"),
-        ("CartPole-v1", {"g": 3}, "it has: max_episode_steps, sutton_barto_reward"),
+        ("CartPole-v1", {"g": 3}, "has: max_episode_steps, render_height, render_mode, sutton_b"),
         ("Pendulum-v1", {"g": "ten"}, "g = 'ten': expected a finite number"),
         ("Pendulum-v1", {"max_episode_steps": 0}, "max_episode_steps = 0: expected an integer"),
         ("Pendulum-v1", {"max_episode_steps": 2.5}, "max_episode_steps = 2.5: expected an integer"),
@@ -320,7 +353,7 @@ def test_bad_settings(env_id, settings, message):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@both
+@every
 def test_on_a_gpu(kind):
     actions = actions_for(kind, 300, 100)
     near, far = kind(300, seed=1), kind(300, seed=1, device="cuda")

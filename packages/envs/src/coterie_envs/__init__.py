@@ -13,20 +13,36 @@ if TYPE_CHECKING:
     from ._envpool.env import EnvPoolEnv
     from ._gymnasium.adapter import GymnasiumAdapter
     from ._gymnasium.env import GymnasiumEnv
+    from ._torch.acrobot import Acrobot
     from ._torch.adapter import TorchAdapter
     from ._torch.base import TorchEnv
     from ._torch.cartpole import CartPole
+    from ._torch.drawing import Capsule
+    from ._torch.gridworld import GridWorld
+    from ._torch.mountain_car import MountainCar, MountainCarContinuous
     from ._torch.pendulum import Pendulum
+    from ._torch.simulation import Outcome, Simulation
+    from ._torch.swimmer import Swimmer
+    from ._torch.tiling import tile_frames
 
 _HOME_OF = {
+    "Acrobot": "_torch.acrobot",
+    "Capsule": "_torch.drawing",
     "CartPole": "_torch.cartpole",
     "EnvPoolAdapter": "_envpool.adapter",
     "EnvPoolEnv": "_envpool.env",
+    "GridWorld": "_torch.gridworld",
     "GymnasiumAdapter": "_gymnasium.adapter",
     "GymnasiumEnv": "_gymnasium.env",
+    "MountainCar": "_torch.mountain_car",
+    "MountainCarContinuous": "_torch.mountain_car",
+    "Outcome": "_torch.simulation",
     "Pendulum": "_torch.pendulum",
+    "Simulation": "_torch.simulation",
+    "Swimmer": "_torch.swimmer",
     "TorchAdapter": "_torch.adapter",
     "TorchEnv": "_torch.base",
+    "tile_frames": "_torch.tiling",
 }
 
 
@@ -47,12 +63,21 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "Acrobot",
+    "Capsule",
     "CartPole",
     "EnvPoolAdapter",
     "EnvPoolEnv",
+    "GridWorld",
     "GymnasiumAdapter",
     "GymnasiumEnv",
+    "MountainCar",
+    "MountainCarContinuous",
+    "Outcome",
     "Pendulum",
+    "Simulation",
+    "Swimmer",
     "TorchAdapter",
     "TorchEnv",
+    "tile_frames",
 ]

@@ -10,11 +10,24 @@ from coterie import ConfigError, EnvAdapter
 from coterie.config import did_you_mean
 
 from .._checks import check_settings
+from .acrobot import Acrobot
 from .base import TorchEnv
 from .cartpole import CartPole
+from .gridworld import GridWorld
+from .mountain_car import MountainCar, MountainCarContinuous
 from .pendulum import Pendulum
+from .swimmer import Swimmer
 
-_CLASSES: dict[str, type[TorchEnv]] = {cls.id: cls for cls in (CartPole, Pendulum)}
+_KINDS: tuple[type[TorchEnv], ...] = (
+    Acrobot,
+    CartPole,
+    GridWorld,
+    MountainCar,
+    MountainCarContinuous,
+    Pendulum,
+    Swimmer,
+)
+_CLASSES = {cls.id: cls for cls in _KINDS}
 
 
 class TorchAdapter(EnvAdapter):
@@ -36,7 +49,8 @@ class TorchAdapter(EnvAdapter):
             num_envs: Number of instances, at least 1.
             seed: Seed that the first reset without one starts from.
             device: Where the tensors live; it must know float64.
-            settings: ``max_episode_steps`` and what the environment's class takes.
+            settings: ``max_episode_steps``, ``render_mode``, ``render_height`` and what the
+                environment's class takes.
 
         Raises:
             ConfigError: There is no such id or setting (with near ones), or a value is wrong.

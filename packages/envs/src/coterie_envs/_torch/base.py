@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
@@ -14,11 +16,17 @@ from gymnasium.vector import AutoresetMode
 from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed
 
 from .._checks import check_count, check_device, spread_seeds
+from .drawing import Capsule, View, paint
+from .running import Runner, Stepwise, Whole
+from .simulation import Outcome, Simulation
 from .streams import advance, offsets, stream_starts, uniform
+from .tiling import tile_frames
+
+MOST_DRAWN = 64
 
 
 class TorchEnv(VectorEnv):
-    """``num_envs`` instances whose state is one float64 tensor ``[state_size, N]``.
+    """``num_envs`` instances whose state is one tensor ``[state_size, N]``, mostly float64.
 
     A subclass says what one kind of environment is, in five functions of tensors:
     :meth:`initial`, :meth:`dynamics`, :meth:`reward`, :meth:`terminal` and :meth:`observe`. They
@@ -29,7 +37,7 @@ class TorchEnv(VectorEnv):
 
     This class does the rest: same-step autoreset with ``infos["final_obs"]``, time limits, a
     random stream per instance, partial resets, saving and loading. Nothing in a step waits for
-    an accelerator. Every tensor that is returned is a fresh one. :meth:`render` gives ``None``.
+    an accelerator. Every tensor that is returned is a fresh one.
 
     The draws of an instance are a pure function of its seed and the number of its episode:
     episode ``e`` reads the outputs ``e * draw_size`` to ``(e + 1) * draw_size - 1`` of the
@@ -41,6 +49,12 @@ class TorchEnv(VectorEnv):
         device: Where the tensors live; it must know float64.
         max_episode_steps: Steps after which an episode is truncated; -1: never; ``None``: the
             environment's own number.
+        render_mode: ``"rgb_array"``: :meth:`render` draws; ``None``: it gives ``None``.
+        render_height: Height of the picture of one instance, in pixels.
+
+    Attributes:
+        captions: For :meth:`render`: the names of scopes, and the instances that each has. Empty
+            until somebody fills it.
 
     Raises:
         ConfigError: A value is wrong, or the device can't compute in float64.
@@ -49,14 +63,20 @@ class TorchEnv(VectorEnv):
     id: ClassVar[str]
     """What stands after ``"torch:"``."""
 
-    state_size: ClassVar[int]
+    state_size: int
     """Number of float64 values that make up the state of an instance."""
 
-    draw_size: ClassVar[int]
+    state_dtype: torch.dtype = torch.float64
+    """Type of these values, where float64 is not the right one."""
+
+    draw_size: int
     """Number of uniform draws that :meth:`initial` takes per instance."""
 
-    episode_steps: ClassVar[int | None]
+    episode_steps: int | None
     """Steps after which an episode is truncated where nothing else is said; ``None``: never."""
+
+    view: View = (-1.0, -1.0, 1.0, 1.0)
+    """Left, bottom, right and top of what a picture shows, in the units of :meth:`shapes`."""
 
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any]
@@ -71,6 +91,8 @@ class TorchEnv(VectorEnv):
         seed: int | None = None,
         device: str | torch.device = "cpu",
         max_episode_steps: int | None = None,
+        render_mode: str | None = None,
+        render_height: int = 128,
     ) -> None:
         self.name = f"torch:{self.id}"
         self.num_envs = check_count(num_envs)
@@ -78,15 +100,17 @@ class TorchEnv(VectorEnv):
         self._check_float64()
         self.seed = None if seed is None else int(seed)
         self.max_episode_steps = self._limit(max_episode_steps)
+        if render_mode not in (None, "rgb_array"):
+            raise ConfigError(f"render_mode = {render_mode!r}: expected 'rgb_array' or None")
+        self.render_mode = render_mode
+        self.render_height = _height(render_height)
+        self.captions: dict[str, range] = {}
         self._offsets = offsets(self.draw_size, self.device)
         self._next_episode = advance(self.draw_size)
-        # The CPU can look at flags for free and resets only the columns that need it; an
-        # accelerator would have to be waited for, so there every column is computed.
-        self._by_column = self.device.type == "cpu"
+        # The CPU can look at flags for free; an accelerator would have to be waited for.
+        kind = Stepwise if self.device.type == "cpu" else Whole
+        self._runner: Runner = kind(self, self._next_episode)
         self._started = False
-        self._state: torch.Tensor
-        self._elapsed: torch.Tensor
-        self._positions: torch.Tensor
 
     def _check_float64(self) -> None:
         try:
@@ -178,19 +202,22 @@ class TorchEnv(VectorEnv):
         """
         mask = self._reset_mask(options)
         if seed is None and self._started:
-            positions = self._positions + self._next_episode
+            positions = self._runner.simulation().positions + self._next_episode
         else:
             seeds = self._spread(self._first_seed() if seed is None else seed)
             positions = stream_starts(seeds, self.device)
-        state = self.initial(uniform(positions, self._offsets))
-        elapsed = torch.zeros_like(positions)
+        state = self.draw(positions)
+        begun = Simulation(state, torch.zeros_like(positions), positions)
         if mask is not None:
-            state = torch.where(mask, state, self._state)
-            elapsed = torch.where(mask, elapsed, self._elapsed)
-            positions = torch.where(mask, positions, self._positions)
-        self._state, self._elapsed, self._positions = state, elapsed, positions
+            pairs = zip(begun, self._runner.simulation(), strict=True)
+            begun = Simulation(*(torch.where(mask, new, old) for new, old in pairs))
+        self._start(begun)
+        return self.observe(begun.state), {}
+
+    def _start(self, simulation: Simulation) -> None:
+        """Go on from a simulation, whose tensors are ours from now on."""
+        self._runner.start(simulation)
         self._started = True
-        return self.observe(state), {}
 
     def _reset_mask(self, options: dict[str, Any] | None) -> torch.Tensor | None:
         unknown = sorted(set(options or ()) - {"reset_mask"})
@@ -235,40 +262,97 @@ class TorchEnv(VectorEnv):
             EnvContractError: There was no reset yet.
         """
         self._check_started()
-        before, state = self._state, self.dynamics(self._state, actions)
-        terminated = self.terminal(state)
-        rewards = self.reward(before, actions, state, terminated).float()
-        self._state, self._elapsed = state, self._elapsed + 1
-        truncated = self._truncated()
-        ended = self.observe(state)
-        reset = self._autoreset(terminated | truncated)
-        observations = self.observe(self._state) if reset else ended
+        observations, rewards, terminated, truncated, ended = self._runner.step(actions)
         return observations, rewards, terminated, truncated, {"final_obs": ended}
 
-    def _truncated(self) -> torch.Tensor:
-        if self.max_episode_steps is None:
-            return torch.zeros_like(self._elapsed, dtype=torch.bool)
-        return self._elapsed >= self.max_episode_steps
+    def advance(self, simulation: Simulation, actions: torch.Tensor) -> tuple[Simulation, Outcome]:
+        """Do what :meth:`step` does, as a pure function that changes nothing.
 
-    def _autoreset(self, done: torch.Tensor) -> bool:
-        """Start the next episode where ``done`` (bool ``[N]``); whether any may have started."""
-        if not self._by_column:
-            positions = self._positions + self._next_episode
-            fresh = self.initial(uniform(positions, self._offsets))
-            self._positions = torch.where(done, positions, self._positions)
-            self._elapsed = torch.where(done, 0, self._elapsed)
-            self._state = torch.where(done, fresh, self._state)
-            return True
-        columns = done.nonzero().squeeze(1)
-        if not len(columns):
-            return False
-        positions = self._positions[columns] + self._next_episode
-        self._positions[columns] = positions
-        self._elapsed[columns] = 0
-        fresh = self.initial(uniform(positions, self._offsets))
-        # Not in place: an observation may be a view of the state.
-        self._state = self._state.index_copy(1, columns, fresh)
-        return True
+        It reads only settings of this environment, waits for no device, and branches on no
+        value, so ``torch.compile(env.advance, fullgraph=True)`` takes it, alone or within a
+        function that does many steps and chooses the actions. Start from :attr:`simulation`;
+        ``env.load_state_dict(simulation._asdict())`` brings the result back. A compiler may round
+        otherwise in the last bit.
+
+        Args:
+            simulation: Where the instances are.
+            actions: Actions ``[N, ...]`` on :attr:`device`.
+
+        Returns:
+            Where they are then, and what the step gave.
+        """
+        before, elapsed, positions = simulation
+        state, elapsed = self.dynamics(before, actions), elapsed + 1
+        terminated, truncated = self.terminal(state), self.overtime(elapsed)
+        rewards = self.reward(before, actions, state, terminated).float()
+        final_obs = self.observe(state)
+        done = terminated | truncated
+        following = positions + self._next_episode
+        state = torch.where(done, self.draw(following), state)
+        positions = torch.where(done, following, positions)
+        after = Simulation(state, torch.where(done, 0, elapsed), positions)
+        return after, Outcome(self.observe(state), rewards, terminated, truncated, final_obs)
+
+    def draw(self, positions: torch.Tensor) -> torch.Tensor:
+        """Draw the states that the episodes at some positions (int64 ``[M]``) begin in.
+
+        Returns:
+            States ``[state_size, M]``.
+        """
+        return self.initial(uniform(positions, self._offsets))
+
+    def shapes(self, state: torch.Tensor) -> Sequence[Capsule]:
+        """Say what a picture of some states (``[state_size, M]``) shows, the lowest first."""
+        raise NotImplementedError(f"{self.name} does not say what it looks like")
+
+    def pictures(self, state: torch.Tensor, height: int) -> torch.Tensor:
+        """Draw states.
+
+        Args:
+            state: ``[state_size, M]``.
+            height: Height of a picture, in pixels.
+
+        Returns:
+            uint8 ``[M, height, width, 3]``.
+        """
+        return paint(self.shapes(state), self.view, state.shape[1], height, state.device)
+
+    def render(self) -> npt.NDArray[np.uint8] | None:
+        """Draw the instances in one picture, the first 64, or as many of each of the scopes.
+
+        With :attr:`captions` the name of its scope stands above each instance.
+
+        Returns:
+            uint8 ``[H, W, 3]``; ``None`` unless the render mode is ``"rgb_array"``.
+
+        Raises:
+            EnvContractError: There was no reset yet.
+        """
+        if self.render_mode is None:
+            return None
+        self._check_started()
+        scopes = self.captions or {"": range(self.num_envs)}
+        share = max(1, MOST_DRAWN // len(scopes))
+        rows = [(row, name) for name, scope in scopes.items() for row in scope[:share]]
+        state = self._runner.simulation().state[:, [row for row, _ in rows]]
+        names = [name for _, name in rows] if self.captions else None
+        return tile_frames(self.pictures(state, self.render_height), names)
+
+    def overtime(self, elapsed: torch.Tensor) -> torch.Tensor:
+        """Say which episodes of some lengths (int64 ``[N]``) are truncated: bool ``[N]``."""
+        if self.max_episode_steps is None:
+            return torch.zeros_like(elapsed, dtype=torch.bool)
+        return elapsed >= self.max_episode_steps
+
+    @property
+    def simulation(self) -> Simulation:
+        """Where the instances are: what :meth:`advance` starts from, a copy.
+
+        Raises:
+            EnvContractError: There was no reset yet.
+        """
+        self._check_started()
+        return Simulation(*(tensor.clone() for tensor in self._runner.simulation()))
 
     @property
     def saves_state(self) -> bool:
@@ -285,12 +369,7 @@ class TorchEnv(VectorEnv):
         Raises:
             EnvContractError: There was no reset yet.
         """
-        self._check_started()
-        return {
-            "state": self._state.clone(),
-            "elapsed": self._elapsed.clone(),
-            "positions": self._positions.clone(),
-        }
+        return self.simulation._asdict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to what :meth:`state_dict` returned; no reset is needed before the next step.
@@ -314,6 +393,10 @@ class TorchEnv(VectorEnv):
                     f"{self.name}: the state's {key!r}: expected shape {shape}, got {got}"
                 )
         own = {key: value.to(self.device, copy=True) for key, value in state.items()}
-        self._state, self._elapsed = own["state"], own["elapsed"]
-        self._positions = own["positions"]
-        self._started = True
+        self._start(Simulation(**own))
+
+
+def _height(pixels: int) -> int:
+    if isinstance(pixels, bool) or not isinstance(pixels, int) or pixels < 1:
+        raise ConfigError(f"render_height = {pixels!r}: expected a number of pixels, at least 1")
+    return pixels

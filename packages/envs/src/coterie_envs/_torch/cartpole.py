@@ -10,6 +10,7 @@ import torch
 from gymnasium import spaces
 
 from .base import TorchEnv
+from .drawing import Capsule
 
 GRAVITY = 9.8  # m/s²
 POLE_MASS = 0.1  # kg
@@ -31,8 +32,9 @@ class CartPole(TorchEnv):
 
     The equations are those of A. G. Barto, R. S. Sutton and C. W. Anderson, "Neuronlike adaptive
     elements that can solve difficult learning control problems", IEEE Transactions on Systems,
-    Man, and Cybernetics 13 (1983), frictionless, in explicit Euler steps: the same terms in the
-    same order as gymnasium 1.x computes them. torch's sine and numpy's may differ in the last bit.
+    Man, and Cybernetics 13 (1983), frictionless, in explicit Euler steps, the same terms
+    in the same order as gymnasium 1.x computes them. torch's sine and numpy's may differ in the
+    last bit.
 
     Args:
         num_envs: Number of instances.
@@ -44,6 +46,7 @@ class CartPole(TorchEnv):
     state_size = 4
     draw_size = 4
     episode_steps = 500
+    view = (-2.4, -0.6, 2.4, 1.8)
 
     def __init__(
         self, num_envs: int = 1, *, sutton_barto_reward: bool = False, **settings: Any
@@ -63,14 +66,16 @@ class CartPole(TorchEnv):
     def dynamics(self, state: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         """One Euler step of 0.02 s; ``actions`` int64 ``[N]``, 1 pushes to the right."""
         _, velocity, angle, spin = state.unbind(0)
-        force = torch.where(actions == 1, FORCE, -FORCE)
         cosine, sine = angle.cos(), angle.sin()
-        push = (force + POLE_MASS * HALF_LENGTH * spin.square() * sine) / TOTAL_MASS
-        inertia = HALF_LENGTH * (4.0 / 3.0 - POLE_MASS * cosine.square() / TOTAL_MASS)
-        spin_rate = (GRAVITY * sine - cosine * push) / inertia
-        acceleration = push - POLE_MASS * HALF_LENGTH * spin_rate * cosine / TOTAL_MASS
+        # In place where a value is not used again: a step of few instances is as long as the
+        # list of its operations.
+        push = spin.square().mul_(POLE_MASS * HALF_LENGTH).mul_(sine)
+        push.add_(torch.where(actions == 1, FORCE, -FORCE)).div_(TOTAL_MASS)
+        inertia = cosine.square().mul_(-POLE_MASS).div_(TOTAL_MASS).add_(4 / 3).mul_(HALF_LENGTH)
+        spin_rate = sine.mul_(GRAVITY).sub_(cosine * push).div_(inertia)
+        acceleration = push.sub_(cosine.mul_(POLE_MASS * HALF_LENGTH * spin_rate).div_(TOTAL_MASS))
         rates = torch.stack((velocity, acceleration, spin, spin_rate))
-        return state + SECONDS * rates
+        return rates.mul_(SECONDS).add_(state)
 
     def reward(
         self,
@@ -82,7 +87,7 @@ class CartPole(TorchEnv):
         """1 per step, or (``sutton_barto_reward``) -1 for the step that ends it and 0 else."""
         if self.sutton_barto_reward:
             return -terminated.float()
-        return torch.ones_like(terminated, dtype=torch.float32)
+        return torch.ones(terminated.shape, device=terminated.device)
 
     def terminal(self, state: torch.Tensor) -> torch.Tensor:
         """Whether the cart or the pole is beyond its limit."""
@@ -90,4 +95,14 @@ class CartPole(TorchEnv):
 
     def observe(self, state: torch.Tensor) -> torch.Tensor:
         """The state as float32 ``[N, 4]``."""
-        return state.t().to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        return state.new_empty(state.shape[::-1], dtype=torch.float32).copy_(state.t())
+
+    def shapes(self, state: torch.Tensor) -> list[Capsule]:
+        """The track, the cart and the pole."""
+        x, angle = state[0], state[2]
+        top = (x + 2 * HALF_LENGTH * angle.sin(), 2 * HALF_LENGTH * angle.cos())
+        return [
+            Capsule((-2.4, -0.2), (2.4, -0.2), 0.02, (90, 90, 90)),
+            Capsule((x - 0.2, 0.0), (x + 0.2, 0.0), 0.15, (40, 70, 120)),
+            Capsule((x, 0.0), top, 0.06, (210, 140, 70)),
+        ]

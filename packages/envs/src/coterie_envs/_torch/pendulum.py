@@ -12,6 +12,7 @@ from gymnasium import spaces
 from coterie import ConfigError
 
 from .base import TorchEnv
+from .drawing import Capsule
 
 MAX_SPEED = 8.0  # rad/s
 MAX_TORQUE = 2.0  # N·m
@@ -44,6 +45,7 @@ class Pendulum(TorchEnv):
     state_size = 2
     draw_size = 2
     episode_steps = 200
+    view = (-1.3, -1.3, 1.3, 1.3)
 
     def __init__(self, num_envs: int = 1, *, g: float = 10.0, **settings: Any) -> None:
         super().__init__(num_envs, **settings)
@@ -90,3 +92,11 @@ class Pendulum(TorchEnv):
     def observe(self, state: torch.Tensor) -> torch.Tensor:
         """Cosine, sine and velocity as float32 ``[N, 3]``."""
         return torch.stack((state[0].cos(), state[0].sin(), state[1]), 1).float()
+
+    def shapes(self, state: torch.Tensor) -> list[Capsule]:
+        """The rod and its axle."""
+        end = (-LENGTH * state[0].sin(), LENGTH * state[0].cos())
+        return [
+            Capsule((0.0, 0.0), end, 0.12, (200, 70, 70)),
+            Capsule((0.0, 0.0), (0.0, 0.0), 0.06, (40, 40, 40)),
+        ]

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from coterie import ConfigError, EnvContractError
+from coterie_envs import Acrobot, CartPole, GridWorld, Swimmer, tile_frames
+from coterie_envs._torch.drawing import Capsule, paint
+from coterie_envs._torch.font import written
+
+CPU = torch.device("cpu")
+
+
+def test_paint_puts_capsules_where_they_belong():
+    """A red bar in the upper half, moved to the right in the second picture."""
+    shift = torch.tensor([0.0, 0.5])
+    bar = Capsule((-0.5 + shift, 0.5), (0.0 + shift, 0.5), 0.1, (255, 0, 0))
+    pictures = paint([bar], (-1.0, -1.0, 1.0, 1.0), 2, 100, CPU)
+    assert pictures.shape == (2, 100, 100, 3)
+    assert pictures.dtype == torch.uint8
+    red = (pictures == torch.tensor([255, 0, 0])).all(3)
+    area = 0.5 * 0.2 + torch.pi * 0.1**2
+    for picture, left in zip(red, (20, 45), strict=True):
+        rows, columns = (picture.any(dim).nonzero().flatten() for dim in (1, 0))
+        assert (int(rows[0]), int(rows[-1])) == (20, 29)
+        assert abs(int(columns[0]) - left) <= 1
+        assert abs(int(columns[-1]) - (left + 34)) <= 1
+        assert int(picture.sum()) * 0.02**2 == pytest.approx(area, rel=0.1)
+
+
+def test_the_pole_leans_as_its_angle_says():
+    env = CartPole(2, seed=0)
+    state = torch.zeros(4, 2, dtype=torch.float64)
+    state[2] = torch.tensor([0.2, -0.2])
+    first, second = env.pictures(state, 96)
+    assert (first.int() - second.flip(1).int()).abs().max() <= 1
+    pole = (first.int() - torch.tensor([210, 140, 70])).abs().sum(2) < 20
+    heights, places = pole.nonzero().unbind(1)
+    assert places[heights.argmin()] > first.shape[1] / 2
+
+
+def test_tiles_and_captions():
+    frames = np.arange(5, dtype=np.uint8)[:, None, None, None] + np.zeros((5, 10, 20, 3), np.uint8)
+    whole = tile_frames(frames, columns=2)
+    assert whole.shape == (3 * 12 - 2, 2 * 22 - 2, 3)
+    assert [int(whole[12 * (k // 2), 22 * (k % 2), 0]) for k in range(5)] == list(range(5))
+    assert (whole[24:, 22:] == 255).all()
+    named = tile_frames(torch.from_numpy(frames), ["a", "a", "b", "b", "b"], columns=5)
+    strip = named[:9]
+    ink = written("a")
+    assert (strip[2:7, 2:6, 0] == 30).tolist() == ink.tolist()
+    assert strip[0, 0, 0] == strip[0, 22, 0] != strip[0, 44, 0] == strip[0, 66, 0]
+    assert tile_frames(frames, ["a very long name"] * 5).shape[2] == 3
+
+
+def test_letters():
+    assert written("i").astype(int).tolist() == [
+        [1, 1, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [1, 1, 1, 0]
+    ]  # fmt: skip
+    assert (written("é") == written("?")).all()
+    assert written("").shape == (5, 0)
+    known = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:=+/,()[]#%@*?"
+    assert len({written(letter).tobytes() for letter in known}) == len(known) - 0
+
+
+def test_what_can_not_be_tiled():
+    with pytest.raises(ValueError, match=r"expected uint8 \[M, height, width, 3\], got float64"):
+        tile_frames(np.zeros((1, 2, 2, 3)))
+    with pytest.raises(ValueError, match="at least one picture"):
+        tile_frames(np.zeros((0, 2, 2, 3), np.uint8))
+    with pytest.raises(ValueError, match="captions: expected 1, one per picture, got 2"):
+        tile_frames(np.zeros((1, 2, 2, 3), np.uint8), ["a", "b"])
+
+
+@pytest.mark.parametrize("kind", [Acrobot, CartPole, Swimmer])
+def test_render_shows_every_scope_under_its_name(kind):
+    env = kind(100, seed=0, render_mode="rgb_array", render_height=40)
+    with pytest.raises(EnvContractError, match="was not reset yet"):
+        env.render()
+    env.reset()
+    plain = env.render()
+    assert plain.dtype == np.uint8
+    first = env.pictures(env.simulation.state[:, :1], 40)[0].numpy()
+    assert (plain[:40, : first.shape[1]] == first).all()
+    env.captions = {"lr-1e-3": range(90), "lr-3e-4": range(90, 100)}
+    named = env.render()
+    width = first.shape[1] + 2
+    columns = (named.shape[1] + 2) // width
+    strip = 9 if width < 66 else 14
+    row, column = divmod(32, columns)
+    top, left = row * (40 + strip + 2), column * width
+    tile = named[top + strip : top + strip + 40, left : left + width - 2]
+    assert (tile == env.pictures(env.simulation.state[:, 90:91], 40)[0].numpy()).all()
+
+
+def test_a_grid_is_drawn_as_it_is_seen():
+    env = GridWorld(2, seed=0, size=4, obstacles=2, cell=3, render_mode="rgb_array")
+    observations, _ = env.reset()
+    pictures = env.pictures(env.simulation.state, 24)
+    assert torch.equal(pictures[:, ::2, ::2], observations.permute(0, 2, 3, 1))
+
+
+def test_modes():
+    env = CartPole(1, seed=0)
+    env.reset()
+    assert env.render() is None
+    with pytest.raises(ConfigError, match="render_mode = 'human': expected 'rgb_array' or None"):
+        CartPole(1, render_mode="human")
+    with pytest.raises(ConfigError, match="render_height = 0"):
+        CartPole(1, render_height=0)
