@@ -165,7 +165,7 @@ def test_nested_observations_part_into_features_and_images():
     features, camera, depth = place.from_step(tree)
     assert features.dtype == torch.float32
     hot = torch.tensor([[1, 0, 0], [0, 1, 0], [0, 0, 1]] * 2, dtype=torch.float32)
-    order = [name for name in space.spaces]  # gymnasium sorts the names of a Dict made so
+    order = list(space.spaces)  # gymnasium sorts the names of a Dict made so
     vectors = {
         "body": torch.cat([tree["body"][0], hot], -1),
         "table": tree["table"].reshape(rows, 4),

@@ -276,7 +276,8 @@ def test_agents_learn_from_what_others_experience(tools):
 
 def test_agents_with_a_shared_memory_are_not_stacked(tools):
     shared = storage(tools)
-    keys = [agent_with(tools, shared.part(member)).stack_key() for member in range(2)]
+    agents = [agent_with(tools, shared.part(member)) for member in range(2)]
+    keys = [agent.stack_key() for agent in agents]
     assert keys[0].parts["phase"] != keys[1].parts["phase"]
 
 
