@@ -227,10 +227,13 @@ def learn(session: nox.Session) -> None:
 
 
 @nox.session
-def peers(session: nox.Session) -> None:
-    """Measure against skrl, which is installed beside Coterie for it."""
-    install_workspace(session, *group("bench"), "skrl[torch]==2.1.1")
-    session.run("python", "benchmarks/peers/against_skrl.py", *session.posargs)
+@nox.parametrize("peer", ("skrl", "sb3", "rejax"))
+def peers(session: nox.Session, peer: str) -> None:
+    """Measure against another library, installed beside Coterie: nox -s "peers(peer='sb3')"."""
+    folder = Path("benchmarks/peers")
+    install_workspace(session, *group("bench"), "-r", str(folder / f"{peer}.txt"))
+    script = str(folder / f"against_{peer}.py")
+    session.run("python", script, *session.posargs)
 
 
 @nox.session

@@ -12,16 +12,8 @@ installed beside Coterie (``nox -s peers`` does that). Prints a table and, last,
 
 from __future__ import annotations
 
-import argparse
-import json
-import statistics
-import subprocess
-import sys
-from pathlib import Path
-
+from _pairs import compare, run_job, seconds_per_step
 from attrs import frozen
-
-FOLDER = Path(__file__).parent
 
 
 @frozen
@@ -42,35 +34,20 @@ class Case:
     agents: int = 4
     instances: int = 16
 
-    def speed(self, job: str) -> float:
-        """Environment steps per second, summed over the agents.
+    def pair(self) -> tuple[float, float]:
+        """Measure both sides, in environment steps per second summed over the agents."""
+        return self._speed("coterie", self.ours), self._speed("skrl", self.theirs)
 
-        Args:
-            job: ``"coterie"`` or ``"skrl"``.
-        """
+    def _speed(self, job: str, trainer: str) -> float:
+        options = {"trainer": trainer, "agents": self.agents, "instances": self.instances}
         together = self.instances * self.agents
         if self.look == "met":
-            return together * 1000 / self.seconds(job, 1000, 0)
-        slow = (job, self.theirs) == ("skrl", "parallel")
-        short, long = (256, 768) if slow else (512, 2048)
-        return (
-            together * (long - short) / (self.seconds(job, long, 1) - self.seconds(job, short, 1))
-        )
-
-    def seconds(self, job: str, steps: int, threads: int) -> float:
-        """Run one job in a process of its own; return the seconds that training took."""
-        options = {
-            "trainer": self.ours if job == "coterie" else self.theirs,
-            "agents": self.agents,
-            "instances": self.instances,
-            "steps": steps,
-            "threads": threads,
-        }
-        command = [sys.executable, str(FOLDER / f"{job}_job.py")]
-        command += [text for name, value in options.items() for text in (f"--{name}", str(value))]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        (line,) = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        return float(json.loads(line)["seconds"])
+            done = run_job(job, {**options, "steps": 1000, "threads": 0})
+            return together * 1000 / done["seconds"]
+        # skrl takes long for these.
+        slow = job == "skrl" and (trainer == "parallel" or self.agents > 4)
+        lengths = (256, 768) if slow else (512, 2048)
+        return together / seconds_per_step(job, {**options, "threads": 1}, *lengths)
 
 
 CASES = {
@@ -82,24 +59,5 @@ CASES = {
     "steady, fused, 16 agents of 4": Case("steady", "fused", "sequential", 16, 4),
 }
 
-
-def main() -> None:
-    """Measure the cases in turn."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=5)
-    parser.add_argument("--case", choices=sorted(CASES), action="append")
-    chosen = parser.parse_args()
-    results = {}
-    print(f"{'case':<30}{'Coterie':>12}{'skrl':>12}{'ratio':>8}   steps/s, medians of pairs")
-    for name in chosen.case or CASES:
-        case = CASES[name]
-        pairs = [(case.speed("coterie"), case.speed("skrl")) for _ in range(chosen.pairs)]
-        ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-        ratio = statistics.median(left / right for left, right in pairs)
-        print(f"{name:<30}{ours:>12,.0f}{theirs:>12,.0f}{ratio:>8.1f}", flush=True)
-        results[name] = {"coterie": ours, "skrl": theirs, "ratio": ratio, "pairs": pairs}
-    print(json.dumps(results))
-
-
 if __name__ == "__main__":
-    main()
+    compare(CASES, "skrl", __doc__)

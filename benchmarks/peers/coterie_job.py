@@ -19,21 +19,24 @@ def main() -> None:
     """Train, and print the seconds that ``train()`` took."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--trainer", default="parallel")
+    parser.add_argument("--env", default="gymnasium:CartPole-v1")
     parser.add_argument("--agents", type=int, default=4)
     parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--instances", type=int, default=16)
+    parser.add_argument("--compile", type=int, default=0)
     chosen = parser.parse_args()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     count = chosen.agents
-    env = coterie.make_env("gymnasium:CartPole-v1", num_envs=chosen.instances * count, seed=0)
+    env = coterie.make_env(chosen.env, num_envs=chosen.instances * count, seed=0)
     settings = {
         "rollouts": 128,
         "learning_epochs": 4,
         "mini_batches": 4,
         "learning_rate": 1e-3,
+        "compile_update": bool(chosen.compile),
         "model": {"hidden_sizes": [chosen.width, chosen.width], "activation": "tanh"},
     }
     agents = [coterie.make_agent("ppo", env=env, seed=k, cfg=settings) for k in range(count)]

@@ -24,6 +24,9 @@ def descend(learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor]:
     Returns:
         Losses, and the gradient of each member's total, ``[P, parameters]``.
     """
+    found = None if learner.compiled is None else learner.compiled.find(learner, batch)
+    if found is not None:
+        return found
     find = by_hand if learner.networks.backward_by_hand else by_autograd
     return find(learner, batch)
 

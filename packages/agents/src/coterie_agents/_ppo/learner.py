@@ -23,6 +23,7 @@ from .._precision.autocast import make_precision
 from .._precision.scaler import LossScaler
 from .._preprocessors.scaler import RunningStandardScaler
 from .cfg import PER_MEMBER, PPOCfg
+from .compiled import CompiledGradients
 from .hyper import Hyper, stack_settings
 from .losses import Losses, known_losses, ppo_losses, ppo_slopes
 from .prepare import Prepared, prepare
@@ -70,6 +71,7 @@ class PPOLearner(Learner):
         self.noise: torch.Tensor | None = None
         self.undrawn: set[int] = set()
         self.pending: torch.Tensor | None = None
+        self.compiled = self._make_compiled()
 
     def _build(self) -> ActorCritic:
         models = self.own_models
@@ -94,6 +96,16 @@ class PPOLearner(Learner):
         return build_stacked(
             head, *both, model, self.seeds, self.dtype, self.device, self.precision
         )
+
+    def _make_compiled(self) -> CompiledGradients | None:
+        if not getattr(self.cfg, "compile_update", False):
+            return None
+        if not getattr(self.networks, "backward_by_hand", False):
+            raise ConfigError(
+                "compile_update = true needs built-in perceptrons with tanh, relu or elu in full "
+                "precision: leave compile_update out"
+            )
+        return CompiledGradients()
 
     def stack_settings(self) -> Hyper:
         """Lay the settings that may differ side by side, ``[P]`` each."""
@@ -288,6 +300,10 @@ class PPOLearner(Learner):
             Scalars of each member, by name.
         """
         scalars = update_members(self, timestep=timestep, timesteps=timesteps)
+        seconds = 0.0 if self.compiled is None else self.compiled.take_seconds()
+        if seconds:
+            for own in scalars:
+                own["compile_seconds"] = seconds
         assert self.memory is not None
         self.memory.clear()
         self.noise, self.all_valid = None, True
