@@ -16,8 +16,12 @@ def records() -> dict[str, EnvPlugin]:
 
 
 ADAPTERS = {
+    "brax": "BraxAdapter",
     "envpool": "EnvPoolAdapter",
     "gymnasium": "GymnasiumAdapter",
+    "isaaclab": "IsaacLabAdapter",
+    "maniskill": "ManiSkillAdapter",
+    "playground": "PlaygroundAdapter",
     "torch": "TorchAdapter",
 }
 

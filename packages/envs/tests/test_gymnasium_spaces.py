@@ -184,5 +184,5 @@ def test_what_is_said_to_be_fresh_is_fresh(vectorization):
     for _ in range(30):
         observations, rewards, terminated, truncated, _ = env.step(torch.ones(3, dtype=torch.int64))
         tensors += [observations, rewards, terminated, truncated]
-    places = [tensor.untyped_storage().data_ptr() for tensor in tensors]
+    places = [tensor.data_ptr() for tensor in tensors]
     assert len(set(places)) == len(places)

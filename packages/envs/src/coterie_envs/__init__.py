@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from ._envpool.env import EnvPoolEnv
     from ._gymnasium.adapter import GymnasiumAdapter
     from ._gymnasium.env import GymnasiumEnv
+    from ._isaaclab.adapter import IsaacLabAdapter
+    from ._isaaclab.env import IsaacLabEnv
+    from ._jax.brax import BraxAdapter
+    from ._jax.env import JaxEnv
+    from ._jax.playground import PlaygroundAdapter
+    from ._maniskill.adapter import ManiSkillAdapter
+    from ._maniskill.env import ManiSkillEnv
     from ._torch.acrobot import Acrobot
     from ._torch.adapter import TorchAdapter
     from ._torch.base import TorchEnv
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
 _HOME_OF = {
     "Acrobot": "_torch.acrobot",
+    "BraxAdapter": "_jax.brax",
     "Capsule": "_torch.drawing",
     "CartPole": "_torch.cartpole",
     "EnvPoolAdapter": "_envpool.adapter",
@@ -34,10 +42,16 @@ _HOME_OF = {
     "GridWorld": "_torch.gridworld",
     "GymnasiumAdapter": "_gymnasium.adapter",
     "GymnasiumEnv": "_gymnasium.env",
+    "IsaacLabAdapter": "_isaaclab.adapter",
+    "IsaacLabEnv": "_isaaclab.env",
+    "JaxEnv": "_jax.env",
+    "ManiSkillAdapter": "_maniskill.adapter",
+    "ManiSkillEnv": "_maniskill.env",
     "MountainCar": "_torch.mountain_car",
     "MountainCarContinuous": "_torch.mountain_car",
     "Outcome": "_torch.simulation",
     "Pendulum": "_torch.pendulum",
+    "PlaygroundAdapter": "_jax.playground",
     "Simulation": "_torch.simulation",
     "Swimmer": "_torch.swimmer",
     "TorchAdapter": "_torch.adapter",
@@ -64,6 +78,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Acrobot",
+    "BraxAdapter",
     "Capsule",
     "CartPole",
     "EnvPoolAdapter",
@@ -71,10 +86,16 @@ __all__ = [
     "GridWorld",
     "GymnasiumAdapter",
     "GymnasiumEnv",
+    "IsaacLabAdapter",
+    "IsaacLabEnv",
+    "JaxEnv",
+    "ManiSkillAdapter",
+    "ManiSkillEnv",
     "MountainCar",
     "MountainCarContinuous",
     "Outcome",
     "Pendulum",
+    "PlaygroundAdapter",
     "Simulation",
     "Swimmer",
     "TorchAdapter",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
+from typing import Any
 
 from coterie import ConfigError
 
@@ -13,7 +13,15 @@ def install(extra: str) -> str:
     return f'pip install "coterie-envs[{extra}]"'
 
 
-def need(module: str, what: str, how: str) -> ModuleType:
+def installed(module: str) -> Any | None:
+    """Import a module where that works; ``None`` otherwise."""
+    try:
+        return import_module(module)
+    except ImportError:
+        return None
+
+
+def need(module: str, what: str, how: str) -> Any:
     """Import a simulator.
 
     Args:

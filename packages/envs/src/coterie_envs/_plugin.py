@@ -23,6 +23,14 @@ def _load(module: str, name: str) -> Callable[[], type[Any]]:
 def coterie_envs() -> Iterable[EnvPlugin]:
     """Offer simulators, and the torch-native environments."""
     yield EnvPlugin(
+        name="brax",
+        summary="Brax's environments, compiled by JAX",
+        loader=_load("_jax.brax", "BraxAdapter"),
+        recognises=_recognise.is_brax,
+        needs=("brax", "jax"),
+        install='pip install "coterie-envs[brax]"',
+    )
+    yield EnvPlugin(
         name="envpool",
         summary="EnvPool's environments, stepped in threads: classic control, MuJoCo, Atari, …",
         loader=_load("_envpool.adapter", "EnvPoolAdapter"),
@@ -37,6 +45,30 @@ def coterie_envs() -> Iterable[EnvPlugin]:
         recognises=_recognise.is_gymnasium,
         needs=("gymnasium",),
         install="pip install gymnasium",
+    )
+    yield EnvPlugin(
+        name="isaaclab",
+        summary="Isaac Lab's environments for one agent, on an NVIDIA GPU",
+        loader=_load("_isaaclab.adapter", "IsaacLabAdapter"),
+        recognises=_recognise.is_isaaclab,
+        needs=("isaaclab", "isaaclab_tasks"),
+        install='pip install "isaaclab[isaacsim,all]" --extra-index-url https://pypi.nvidia.com',
+    )
+    yield EnvPlugin(
+        name="maniskill",
+        summary="ManiSkill's robot manipulation, many instances on a GPU",
+        loader=_load("_maniskill.adapter", "ManiSkillAdapter"),
+        recognises=_recognise.is_maniskill,
+        needs=("mani_skill",),
+        install='pip install "coterie-envs[maniskill]"',
+    )
+    yield EnvPlugin(
+        name="playground",
+        summary="MuJoCo Playground's environments, compiled by JAX",
+        loader=_load("_jax.playground", "PlaygroundAdapter"),
+        recognises=_recognise.is_playground,
+        needs=("mujoco_playground", "jax"),
+        install='pip install "coterie-envs[playground]"',
     )
     yield EnvPlugin(
         name="torch",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -68,6 +68,10 @@ class AgentPlugin:
     loader: Callable[[], type[Any]] = field(validator=is_callable())
 
 
+def _texts(value: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value)
+
+
 def _recognises_nothing(env: Any) -> bool:
     return False
 
@@ -92,7 +96,7 @@ class EnvPlugin:
     loader: Callable[[], type[Any]] = field(validator=is_callable())
     recognises: Callable[[Any], bool] = field(default=_recognises_nothing, validator=is_callable())
     needs: tuple[str, ...] = field(
-        default=(), converter=tuple, validator=deep_iterable(instance_of(str))
+        default=(), converter=_texts, validator=deep_iterable(instance_of(str))
     )
     install: str = field(default="", validator=instance_of(str))
 

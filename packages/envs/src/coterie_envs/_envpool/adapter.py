@@ -12,7 +12,7 @@ from coterie import ConfigError, EnvAdapter
 
 from .._checks import check_count, check_device, check_settings
 from .._gymnasium.names import newest_of, suggest
-from .._needs import install, need
+from .._needs import install, installed, need
 from .env import EnvPoolEnv
 
 _OURS = ("base_path", "batch_size", "env_seed", "gym_reset_return_info", "num_envs", "seed")
@@ -55,7 +55,7 @@ class EnvPoolAdapter(EnvAdapter):
                 setting is unknown or wrong, or the task has several players.
         """
         place, count = check_device(device), check_count(num_envs)
-        envpool: Any = need("envpool", f"envpool:{env_id}", install("envpool"))
+        envpool = need("envpool", f"envpool:{env_id}", install("envpool"))
         task = _find(env_id, envpool.list_all_envs())
         name = f"envpool:{task}"
         _check_names(name, settings, envpool.make_spec(task).config._fields)
@@ -116,11 +116,8 @@ class EnvPoolAdapter(EnvAdapter):
 
     def ids(self) -> Sequence[str]:
         """List the ids of EnvPool's tasks, sorted; none where EnvPool is not installed."""
-        try:
-            import envpool
-        except ImportError:
-            return ()
-        return sorted(envpool.list_all_envs())
+        envpool = installed("envpool")
+        return () if envpool is None else sorted(envpool.list_all_envs())
 
 
 def _find(env_id: str, known: Sequence[str]) -> str:

@@ -15,7 +15,8 @@ from gymnasium.vector.utils import batch_space
 from coterie import EnvContractError, VectorEnv
 
 from .._checks import spread_seeds
-from .._gymnasium.trees import array_writer, tensor_reader, to_tensor
+from .._gymnasium.trees import array_writer
+from .._rows import Rows, batch_reader
 
 _SEEDS = 2**31
 _OWN_INFOS = ("env_id", "players")
@@ -72,8 +73,10 @@ class EnvPoolEnv(VectorEnv):
         self.seed = seed
         self.device = torch.device(device)
         self._make = make
-        self._read = tensor_reader(observation_space, self.device)
+        self._read = batch_reader(observation_space, num_envs, self.device)
         self._write = array_writer(action_space, batch_space(action_space, num_envs))
+        self._rewards = Rows((self.num_envs,), torch.float32, self.device)
+        self._flags = Rows((self.num_envs,), torch.bool, self.device)
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
@@ -121,12 +124,11 @@ class EnvPoolEnv(VectorEnv):
         if self.env is None:
             raise EnvContractError(f"{self.name} was not reset yet: call reset() first")
         observations, rewards, terminated, truncated, infos = self.env.step(self._write(actions))
-        device = self.device
         return (
             self._read(observations),
-            to_tensor(rewards, device, np.float32),
-            to_tensor(terminated, device, np.bool_),
-            to_tensor(truncated, device, np.bool_),
+            self._rewards(rewards),
+            self._flags(terminated),
+            self._flags(truncated),
             _without_numbers(infos),
         )
 

@@ -13,9 +13,10 @@ from coterie import ConfigError, EnvAdapter
 
 from .._checks import check_count, check_device
 from .env import GymnasiumEnv
-from .keep import KeepFinal
+from .keep import KeepFinal, keep_final_observations
 from .making import Request, make_vector_env
 from .names import find_spec
+from .wrappers import INSTANCE, VECTOR, find_wrappers
 
 
 class GymnasiumAdapter(EnvAdapter):
@@ -31,7 +32,8 @@ class GymnasiumAdapter(EnvAdapter):
         vectorization: str | None = None,
         autoreset_mode: str | AutoresetMode | None = None,
         vector_kwargs: Mapping[str, Any] | None = None,
-        wrappers: Sequence[Callable[..., Any]] = (),
+        wrappers: Sequence[str | Mapping[str, Any] | Callable[..., Any]] = (),
+        vector_wrappers: Sequence[str | Mapping[str, Any] | Callable[..., Any]] = (),
         **settings: Any,
     ) -> GymnasiumEnv:
         """Make an environment by its id.
@@ -51,7 +53,11 @@ class GymnasiumAdapter(EnvAdapter):
                 vectorisation does.
             vector_kwargs: Settings of :class:`gymnasium.vector.SyncVectorEnv` or
                 :class:`~gymnasium.vector.AsyncVectorEnv`.
-            wrappers: Functions that wrap each instance, first to last.
+            wrappers: What wraps each instance, first to last: names of gymnasium's wrappers
+                (``"FlattenObservation"``), ``"module:Name"`` for those of others, tables with
+                ``"name"`` and the wrapper's settings, or functions.
+            vector_wrappers: The same for the whole vector environment, from
+                :mod:`gymnasium.wrappers.vector`.
             settings: Settings of the environment (``render_mode``, ``max_episode_steps``, …).
 
         Raises:
@@ -65,7 +71,8 @@ class GymnasiumAdapter(EnvAdapter):
             vectorization=vectorization,
             autoreset_mode=autoreset_mode,
             vector_kwargs=vector_kwargs or {},
-            wrappers=wrappers,
+            wrappers=find_wrappers(wrappers, "wrappers", INSTANCE),
+            vector_wrappers=find_wrappers(vector_wrappers, "vector_wrappers", VECTOR),
             settings=settings,
         )
         env = make_vector_env(request)
@@ -81,7 +88,9 @@ class GymnasiumAdapter(EnvAdapter):
         Args:
             env: A :class:`gymnasium.Env`, which becomes one instance with same-step autoreset,
                 or a :class:`gymnasium.vector.VectorEnv`, whose autoreset mode is read from its
-                ``metadata``. The object itself is used, and closed with the result.
+                ``metadata``. The object itself is used, and closed with the result. With
+                same-step autoreset, the instances of a :class:`gymnasium.vector.SyncVectorEnv`
+                get a wrapper that keeps their final observations from being overwritten.
             seed: Seed of the first reset that gives none.
             device: Where the tensors live.
 
@@ -93,6 +102,7 @@ class GymnasiumAdapter(EnvAdapter):
             vectorised: Any = _single(env)
         elif isinstance(env, vector.VectorEnv):
             vectorised = env
+            keep_final_observations(env)
         else:
             raise ConfigError(
                 "expected a gymnasium.Env or a gymnasium.vector.VectorEnv, "

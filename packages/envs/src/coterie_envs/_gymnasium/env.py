@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +15,10 @@ from gymnasium.vector import AutoresetMode
 from coterie import ConfigError, EnvContractError, VectorEnv
 
 from .._checks import spread_seeds
+from .._rows import Rows, batch_reader
 from .closing import close_vector_env
-from .trees import array_writer, final_batch, tensor_reader, to_tensor
+from .final import final_batch, overwritten
+from .trees import array_writer
 
 _SEEDS = 2**31
 
@@ -62,10 +65,13 @@ class GymnasiumEnv(VectorEnv):
         separate = isinstance(env.unwrapped, vector.SyncVectorEnv | vector.AsyncVectorEnv)
         self.independent_streams = separate
         self.reuses_buffers = not (self.device.type != "cpu" or _gives_fresh_arrays(env))
-        self._read = tensor_reader(self.observation_space, self.device)
+        self._read = batch_reader(self.observation_space, self.num_envs, self.device)
         self._write = array_writer(self.action_space, env.action_space)
         self._observations: Any = None
+        self._rewards = Rows((self.num_envs,), torch.float32, self.device)
+        self._flags = Rows((self.num_envs,), torch.bool, self.device)
         self._closed = False
+        self._warned = type(env.unwrapped) is vector.SyncVectorEnv  # keeps final observations
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
@@ -129,17 +135,38 @@ class GymnasiumEnv(VectorEnv):
         """Do one step in every instance; see :meth:`coterie.VectorEnv.step`."""
         observations, rewards, terminated, truncated, infos = self.env.step(self._write(actions))
         if "final_obs" in infos:
+            self._check_final(observations, infos)
             final = final_batch(self.observation_space, observations, infos)
             infos = {**infos, "final_obs": self._read(final)}
         self._observations = self._read(observations)
-        device = self.device
         return (
             self._observations,
-            to_tensor(rewards, device, np.float32),
-            to_tensor(terminated, device, np.bool_),
-            to_tensor(truncated, device, np.bool_),
+            self._rewards(rewards),
+            self._flags(terminated),
+            self._flags(truncated),
             infos,
         )
+
+    def _check_final(self, observations: Any, infos: dict[str, Any]) -> None:
+        """Refuse final observations that the reset has overwritten, or warn where it seems so.
+
+        Raises:
+            EnvContractError: They lie in the memory of the observations after the reset.
+        """
+        found = overwritten(self.observation_space, observations, infos)
+        if found == "shared":
+            raise EnvContractError(
+                f'{self.name}: infos["final_obs"] lies in the memory of the observations, so the '
+                "reset has overwritten where the episode ended; copy it before the reset"
+            )
+        if found == "equal" and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.name}: an episode ended in exactly the observation that the next one "
+                "begins with; if its instances write observations into one array, the reset has "
+                "overwritten where the episode ended: copy the observation of the last step",
+                stacklevel=3,
+            )
 
     def render(self) -> np.ndarray[Any, Any] | None:
         """Draw the instances.

@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 import gymnasium
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 
 
 class KeepFinal(gymnasium.Wrapper[Any, Any, Any, Any]):
@@ -21,3 +22,15 @@ class KeepFinal(gymnasium.Wrapper[Any, Any, Any, Any]):
         if terminated or truncated:
             observation = deepcopy(observation)
         return observation, reward, terminated, truncated, info
+
+
+def keep_final_observations(env: VectorEnv[Any, Any, Any]) -> None:
+    """Wrap the instances of a same-step :class:`SyncVectorEnv` in :class:`KeepFinal`, in place.
+
+    Other vector environments are left as they are: their instances can't be reached.
+    """
+    base = env.unwrapped
+    if not isinstance(base, SyncVectorEnv):
+        return
+    if base.metadata.get("autoreset_mode") is AutoresetMode.SAME_STEP:
+        base.envs = [one if isinstance(one, KeepFinal) else KeepFinal(one) for one in base.envs]

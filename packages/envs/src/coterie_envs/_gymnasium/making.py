@@ -22,7 +22,7 @@ from .._needs import install
 from .keep import KeepFinal
 
 MODES = ("async", "sync", "vector_entry_point")
-_OWN = ("autoreset_mode", "vector_kwargs", "vectorization", "wrappers")
+_OWN = ("autoreset_mode", "vector_kwargs", "vector_wrappers", "vectorization", "wrappers")
 _EXTRA_OF = {"flax": "jax", "jax": "jax", "jaxlib": "jax"}
 _EXTRA = re.compile(r"gymnasium\[([\w-]+)\]")
 
@@ -38,6 +38,7 @@ class Request:
         autoreset_mode: A mode or its name; ``None``: ``SAME_STEP``, or the environment's own.
         vector_kwargs: Settings of gymnasium's sync or async vector environment.
         wrappers: Functions that wrap each instance.
+        vector_wrappers: Functions that wrap the whole vector environment.
         settings: Settings of the environment.
     """
 
@@ -47,6 +48,7 @@ class Request:
     autoreset_mode: str | AutoresetMode | None
     vector_kwargs: Mapping[str, Any]
     wrappers: Sequence[Callable[..., Any]]
+    vector_wrappers: Sequence[Callable[..., Any]]
     settings: Mapping[str, Any]
 
     @property
@@ -64,9 +66,21 @@ def make_vector_env(request: Request) -> vector.VectorEnv[Any, Any, Any]:
     mode = _vectorization(request)
     with _explained(request):
         _check_names(request, mode)
-        if mode == "vector_entry_point":
-            return _by_entry_point(request)
-        return _of_instances(request, mode)
+        fast = mode == "vector_entry_point"
+        env = _by_entry_point(request) if fast else _of_instances(request, mode)
+        return _wrapped(env, request)
+
+
+def _wrapped(
+    env: vector.VectorEnv[Any, Any, Any], request: Request
+) -> vector.VectorEnv[Any, Any, Any]:
+    try:
+        for wrap in request.vector_wrappers:
+            env = wrap(env)
+    except BaseException:
+        env.close()
+        raise
+    return env
 
 
 def _vectorization(request: Request) -> str:

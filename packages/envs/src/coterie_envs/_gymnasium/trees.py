@@ -23,11 +23,15 @@ def to_tensor(value: Any, device: torch.device, dtype: Any = None) -> torch.Tens
         device: Where the tensor goes.
         dtype: numpy type that it is converted to; ``None``: it keeps its own.
     """
+    tensor = _share(value, dtype)
+    return tensor if device.type == "cpu" else tensor.to(device)
+
+
+def _share(value: Any, dtype: Any) -> torch.Tensor:
     array = np.asarray(value, dtype)
     if not array.flags.carray:
         array = np.array(array, order="C")
-    tensor = torch.from_numpy(array)
-    return tensor if device.type == "cpu" else tensor.to(device)
+    return torch.from_numpy(array)
 
 
 def tensor_reader(space: spaces.Space[Any], device: torch.device) -> Callable[[Any], Any]:
@@ -48,6 +52,8 @@ def tensor_reader(space: spaces.Space[Any], device: torch.device) -> Callable[[A
     if not leaves or leaves[0].path:
         return lambda batch: _read(space, batch, leaves, device)
     wanted = _index_dtype(leaves[0])
+    if device.type == "cpu":
+        return lambda batch: _share(batch, wanted)
     return lambda batch: to_tensor(batch, device, wanted)
 
 
@@ -93,38 +99,12 @@ def array_writer(space: spaces.Space[Any], batched: spaces.Space[Any]) -> Callab
 
 
 def _to_array(tensor: torch.Tensor, dtype: Any) -> np.ndarray[Any, Any]:
-    return np.array(tensor.detach().cpu().numpy(), dtype=dtype, order="C")
+    if tensor.requires_grad or not tensor.is_cpu:
+        tensor = tensor.detach().cpu()
+    return np.array(tensor.numpy(), dtype=dtype, order="C")
 
 
 def _part(space: Any, path: tuple[str | int, ...]) -> Any:
     for key in path:
         space = space[key]
     return space
-
-
-def final_batch(space: spaces.Space[Any], observations: Any, infos: dict[str, Any]) -> Any:
-    """Arrange the final observations of some instances as a batch of all.
-
-    Args:
-        space: Space of one instance.
-        observations: The batch of observations that the step returned.
-        infos: What it told: ``"final_obs"`` is an array of objects, one per instance, or
-            already a batch; ``"_final_obs"`` says which instances have one.
-
-    Returns:
-        A batch in which only the rows of instances that have a final observation matter.
-    """
-    final = infos["final_obs"]
-    if not (isinstance(final, np.ndarray) and final.dtype == object):
-        return final
-    present = infos.get("_final_obs")
-    if present is None:
-        present = [value is not None for value in final]
-    rows = np.flatnonzero(present)
-    arrays = {}
-    for leaf in space_leaves(space):
-        array = np.array(leaf_of(observations, leaf.path), order="C")
-        for row in rows:
-            array[row] = leaf_of(final[row], leaf.path)
-        arrays[leaf.path] = array
-    return build_tree(space, arrays)

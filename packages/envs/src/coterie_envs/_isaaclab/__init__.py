@@ -1,0 +1,1 @@
+"""Isaac Lab's environments behind the contract."""

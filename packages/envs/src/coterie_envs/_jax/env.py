@@ -1,0 +1,198 @@
+"""A functional environment of JAX in tensors."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+
+from coterie import EnvContractError, VectorEnv, derive_seed
+
+from .._checks import check_count, spread_seeds
+from .functions import compile_merge, compile_reset, compile_step, shape_of
+from .tensors import jax_device, space_of, to_array, to_tensors
+
+_SEEDS = 2**31
+_PRIVILEGED = "privileged_state"
+
+
+class JaxEnv(VectorEnv):
+    """Instances of an environment of Brax or MuJoCo Playground, behind Coterie's contract.
+
+    This class does what the libraries' wrappers for training do, once and so that nothing is
+    lost: it maps the functions over the instances, compiles them, limits episodes, and resets an
+    instance in the step that ends its episode, while ``infos["final_obs"]`` holds every
+    instance's observation before any reset. Arrays and tensors share their memory through
+    dlpack, in both directions.
+
+    The draws of an instance are a function of its seed and the number of its episode. What JAX
+    computes may round differently in a batch of another size.
+
+    Where an observation is a dict, ``"privileged_state"`` is the privileged observation. What
+    remains is the agent's observation: an array where only ``"state"`` does, else a dict.
+    ``infos["metrics"]`` are the environment's own, tensors ``[N]``.
+
+    Args:
+        env: The environment, without wrappers for training.
+        num_envs: Number of instances, at least 1.
+        name: What it is, for people.
+        seed: Seed of the first reset; ``None``: it draws one from the system.
+        device: Where JAX computes and the tensors live.
+        max_episode_steps: Steps after which an episode is truncated; ``None``: never.
+        action_repeat: How often the simulator applies an action in one step.
+        full_reset: Whether every episode draws its own beginning. ``False``: each begins as the
+            instance's first one did, which spares the computing of resets.
+
+    Attributes:
+        env: The environment.
+
+    Raises:
+        ConfigError: JAX does not have the device, or a value is wrong.
+    """
+
+    autoreset_mode = AutoresetMode.SAME_STEP
+    independent_streams = True
+    reuses_buffers = False
+
+    def __init__(
+        self,
+        env: Any,
+        num_envs: int = 1,
+        *,
+        name: str = "jax",
+        seed: int | None = None,
+        device: str | torch.device = "cpu",
+        max_episode_steps: int | None = 1000,
+        action_repeat: int = 1,
+        full_reset: bool = True,
+    ) -> None:
+        self.env = env
+        self.name = name
+        self.num_envs = check_count(num_envs)
+        self.seed = seed
+        self.device = torch.empty(0, device=device).device
+        self._jax = jax_device(self.device)
+        self._full_reset = full_reset
+        with jax.default_device(self._jax):
+            shapes = shape_of(env).obs
+            self._reset = compile_reset(env)
+            self._step = compile_step(env, action_repeat, max_episode_steps)
+            self._merge = compile_merge()
+        self._observed, privileged = _parts(shapes)
+        self._has_state = privileged is not None
+        self.observation_space = space_of(self._observed(shapes))
+        self.state_space = space_of(privileged) if self._has_state else None
+        self.action_space = spaces.Box(-1.0, 1.0, (int(env.action_size),), np.float32)
+        self._states: Any = None
+        self._first: Any = None
+        self._elapsed: Any = None
+        self._seeds = np.zeros(self.num_envs, np.uint32)
+        self._episodes = np.zeros(self.num_envs, np.int32)
+        self._privileged: Any = None
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Start new episodes; see :meth:`coterie.VectorEnv.reset`.
+
+        Args:
+            seed: One seed per instance; one integer, from which instance ``k`` gets
+                ``derive_seed(seed, "instance", k)``; or ``None`` for the next episodes. Seeds
+                are taken modulo 2**31.
+            options: None are known.
+
+        Raises:
+            ValueError: A seed is negative, their number is wrong, or there are options.
+        """
+        if options:
+            raise ValueError(f"options: {next(iter(options))!r} is not known; there are none")
+        if seed is None and self._states is not None:
+            self._episodes += 1
+        else:
+            given = self._first_seed() if seed is None else seed
+            self._seeds = np.array(self._spread(given), np.uint32)
+            self._episodes[:] = 0
+        with jax.default_device(self._jax):
+            self._states = self._first = self._reset(self._seeds, self._episodes.copy())
+            self._elapsed = jax.numpy.zeros(self.num_envs, np.int32)
+        return self._observe(self._states), {}
+
+    def _first_seed(self) -> int:
+        return secrets.randbits(31) if self.seed is None else self.seed
+
+    def _spread(self, seed: int | Sequence[int]) -> list[int]:
+        if isinstance(seed, Sequence):
+            return [one % _SEEDS for one in spread_seeds(seed, self.num_envs)]
+        spread_seeds([seed], 1)
+        return [derive_seed(seed, "instance", k) % _SEEDS for k in range(self.num_envs)]
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, torch.Tensor, torch.Tensor, torch.Tensor, dict[str, Any]]:
+        """Do one step in every instance, and reset those whose episode ended.
+
+        Returns:
+            What :meth:`coterie.VectorEnv.step` does; ``infos["final_obs"]`` (and
+            ``"final_state"`` where there is a privileged observation) are those of all instances
+            before any reset.
+
+        Raises:
+            EnvContractError: There was no reset yet.
+        """
+        if self._states is None:
+            raise EnvContractError(f"{self.name} was not reset yet: call reset() first")
+        with jax.default_device(self._jax):
+            states, elapsed, *outcome = self._step(
+                self._states, self._elapsed, to_array(actions, self._jax)
+            )
+            rewards, terminated, truncated = to_tensors(tuple(outcome))
+            infos = {
+                "final_obs": self._observe(states),
+                "metrics": to_tensors(dict(states.metrics)),
+            }
+            if self._has_state:
+                infos["final_state"] = self._privileged
+            done = (terminated | truncated).cpu().numpy()
+            if not done.any():
+                self._states, self._elapsed = states, elapsed
+                return infos["final_obs"], rewards, terminated, truncated, infos
+            self._begin(done, states, elapsed)
+        return self._observe(self._states), rewards, terminated, truncated, infos
+
+    def _begin(self, done: np.ndarray[Any, Any], states: Any, elapsed: Any) -> None:
+        """Start the next episode where ``done`` (bool ``[N]``)."""
+        self._episodes += done
+        fresh = self._reset(self._seeds, self._episodes.copy()) if self._full_reset else self._first
+        zeros = jax.numpy.zeros_like(elapsed)
+        self._states, self._elapsed = self._merge(done, (fresh, zeros), (states, elapsed))
+
+    def _observe(self, states: Any) -> Any:
+        """Return the observations of states, and keep the privileged ones."""
+        if self._has_state:
+            self._privileged = to_tensors(states.obs[_PRIVILEGED])
+        return to_tensors(self._observed(states.obs))
+
+    def state(self) -> Any:
+        """Return the privileged observations ``[N, ...]``; ``None`` where there are none."""
+        return self._privileged
+
+    def close(self) -> None:
+        """Let go of the states; there is nothing else to release."""
+        self._states = self._first = self._elapsed = None
+
+
+def _parts(shapes: Any) -> tuple[Any, Any]:
+    """Find what the agent observes (a function of an observation) and what is privileged."""
+    if not hasattr(shapes, "items"):
+        return lambda observed: observed, None
+    names = [key for key in shapes if key != _PRIVILEGED]
+    privileged = shapes.get(_PRIVILEGED)
+    if names == ["state"]:
+        return lambda observed: observed["state"], privileged
+    return lambda observed: {key: observed[key] for key in names}, privileged

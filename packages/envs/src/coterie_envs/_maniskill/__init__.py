@@ -1,0 +1,1 @@
+"""ManiSkill's environments behind the contract."""
