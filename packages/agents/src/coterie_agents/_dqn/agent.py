@@ -13,8 +13,8 @@ from .learner import DQNLearner
 class DQN(OffPolicyAgent):
     """Deep Q-learning (Mnih et al. 2015), by default with double Q-learning.
 
-    Action spaces: Discrete. Observations of any kind are flattened to one vector for the
-    built-in network. Settings make it double DQN (``double``, the default), dueling DQN
+    Action spaces: Discrete. Images go through convolutions of the built-in network,
+    other observations are flattened. Settings make it double DQN (``double``, the default), dueling DQN
     (``dueling``), with n-step targets (``n_step``) and prioritised replay
     (``memory="prioritized"``).
 

@@ -15,8 +15,8 @@ class PPO(LearnerAgent):
 
     Action spaces: Discrete, MultiDiscrete, MultiBinary, and Box of floating-point numbers
     (normally distributed; clipped to the bounds on the way to the environment). Observations of
-    any kind are flattened to one vector for the built-in networks. With a ``state_space`` the
-    value network sees the privileged observations instead.
+    any kind are taken: images go through convolutions, the rest is flattened. With a
+    ``state_space`` the value network sees the privileged observations instead.
 
     Args:
         observation_space: Space of one instance's observation.

@@ -15,9 +15,9 @@ class SAC(OffPolicyAgent):
 
     For Box actions with finite bounds. The policy is normally distributed, squashed by tanh; two
     critics learn the smaller of what their slowly following copies say, entropy included; the
-    temperature is learned so that the policy keeps a wanted entropy, or fixed. Vector and dict
-    observations are flattened; with a ``state_space`` the critics see the privileged
-    observations instead.
+    temperature is learned so that the policy keeps a wanted entropy, or fixed. Images go
+    through convolutions, other observations are flattened; with a ``state_space`` the critics
+    see the privileged observations instead.
     """
 
     kind: ClassVar[str] = "sac"

@@ -15,8 +15,9 @@ class TD3(OffPolicyAgent):
 
     For Box actions with finite bounds. Two critics learn one target, the smaller of what their
     slowly following copies say about the target actor's action with clipped noise; the actor
-    learns from the first critic, once in ``policy_delay`` steps. Vector and dict observations
-    are flattened; with a ``state_space`` the critics see the privileged observations instead.
+    learns from the first critic, once in ``policy_delay`` steps. Images go through
+    convolutions, other observations are flattened; with a ``state_space`` the critics see the
+    privileged observations instead.
     """
 
     kind: ClassVar[str] = "td3"
