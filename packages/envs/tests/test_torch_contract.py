@@ -8,11 +8,11 @@ from coterie.testing import EnvSuite
 
 class TestTorchAcrobot(EnvSuite):
     env_id = "Acrobot-v1"
-    timesteps = 40
+    timesteps = 20
 
     def make_env(self, num_envs, seed):
         return coterie.make_env(
-            f"torch:{self.env_id}", num_envs=num_envs, seed=seed, max_episode_steps=12
+            f"torch:{self.env_id}", num_envs=num_envs, seed=seed, max_episode_steps=6
         )
 
 

@@ -123,7 +123,7 @@ def test_a_medium_takes_energy_and_nothing_else_gives_it():
     state = states(WATER, 6)
     energies = [WATER.energy(state)]
     for _ in range(20):
-        state = run(WATER, state, 0.05, 20)
+        state = run(WATER, state, 0.05, 6)
         energies.append(WATER.energy(state))
     assert all((after < before).all() for before, after in pairwise(energies))
     assert (energies[-1] < 0.2 * energies[0]).all()
@@ -156,28 +156,28 @@ def test_one_step_is_near_many_small_ones():
     env = Swimmer(8, seed=0)
     env.reset()
     generator = torch.Generator().manual_seed(0)
-    for _ in range(40):
+    for _ in range(25):
         env.step(torch.rand(8, 6, generator=generator) * 2 - 1)
     state = env.simulation.state
-    exact = run(env._chain, state, 0.04, 50)
+    exact = run(env._chain, state, 0.04, 20)
     one = env.dynamics(state, torch.zeros(8, 6))
     torch.testing.assert_close(one, exact, rtol=0, atol=0.03)
 
 
 def gait(env: Swimmer, phase: float) -> float:
-    """Metres after 6 s of a travelling wave of torques."""
+    """Metres after 4 s of a travelling wave of torques."""
     env.reset()
     joints = torch.arange(6)
-    for step in range(150):
+    for step in range(100):
         wave = torch.sin(5.0 * 0.04 * step + phase * joints)
         env.step(wave.repeat(env.num_envs, 1))
     return float(env.simulation.state[0].mean())
 
 
 def test_a_wave_that_runs_to_the_tail_swims_forwards():
-    forwards, backwards = gait(Swimmer(3, seed=0), 0.9), gait(Swimmer(3, seed=0), -0.9)
-    assert forwards > 0.4
-    assert backwards < -0.4
+    forwards, backwards = gait(Swimmer(1, seed=0), 0.9), gait(Swimmer(1, seed=0), -0.9)
+    assert forwards > 0.2
+    assert backwards < -0.2
 
 
 def test_what_is_observed_and_earned():
