@@ -13,9 +13,9 @@ from .learner import DQNLearner
 class DQN(OffPolicyAgent):
     """Deep Q-learning (Mnih et al. 2015), by default with double Q-learning.
 
-    Action spaces: Discrete. Images go through convolutions of the built-in network,
-    other observations are flattened. Settings make it double DQN (``double``, the default), dueling DQN
-    (``dueling``), with n-step targets (``n_step``) and prioritised replay
+    Action spaces: Discrete. Images go through convolutions of the built-in network, other
+    observations are flattened. Settings make it double DQN (``double``, the default), dueling
+    DQN (``dueling``), with n-step targets (``n_step``) and prioritised replay
     (``memory="prioritized"``).
 
     Args:
