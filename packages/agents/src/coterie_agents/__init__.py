@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from ._dqn.cfg import DQNCfg, QModelCfg
     from ._dqn.learner import DQNLearner
     from ._dqn.losses import q_losses, q_targets
+    from ._ippo.agent import IPPO
+    from ._ippo.cfg import IPPOCfg
+    from ._ippo.learner import IPPOLearner
     from ._learning.agent import LearnerAgent
     from ._learning.errors import NonFiniteLoss
     from ._learning.interface import Learner
+    from ._mappo.agent import MAPPO
+    from ._mappo.cfg import MAPPOCfg
+    from ._mappo.learner import MAPPOLearner
     from ._memory.nstep import n_step_return
     from ._memory.prioritized import PrioritizedReplayMemory
     from ._memory.replay import ReplayMemory
@@ -58,6 +64,8 @@ if TYPE_CHECKING:
     from ._td3.agent import TD3
     from ._td3.cfg import TD3Cfg
     from ._td3.learner import TD3Learner
+    from ._teams.agent import LearnerTeam
+    from ._teams.learner import TeamLearner
 
 _HOME_OF = {
     "A2C": "_a2c.agent",
@@ -72,8 +80,15 @@ _HOME_OF = {
     "DQN": "_dqn.agent",
     "DQNCfg": "_dqn.cfg",
     "DQNLearner": "_dqn.learner",
+    "IPPO": "_ippo.agent",
+    "IPPOCfg": "_ippo.cfg",
+    "IPPOLearner": "_ippo.learner",
     "Learner": "_learning.interface",
     "LearnerAgent": "_learning.agent",
+    "LearnerTeam": "_teams.agent",
+    "MAPPO": "_mappo.agent",
+    "MAPPOCfg": "_mappo.cfg",
+    "MAPPOLearner": "_mappo.learner",
     "ModelCfg": "_models.cfg",
     "NonFiniteLoss": "_learning.errors",
     "OffPolicyAgent": "_offpolicy.agent",
@@ -108,6 +123,7 @@ _HOME_OF = {
     "TD3": "_td3.agent",
     "TD3Cfg": "_td3.cfg",
     "TD3Learner": "_td3.learner",
+    "TeamLearner": "_teams.learner",
     "a2c_losses": "_a2c.losses",
     "gae": "_ppo.returns",
     "n_step_return": "_memory.nstep",
@@ -138,6 +154,8 @@ __all__ = [
     "A2C",
     "DDPG",
     "DQN",
+    "IPPO",
+    "MAPPO",
     "PPO",
     "PPORNN",
     "RPO",
@@ -153,8 +171,13 @@ __all__ = [
     "DDPGLearner",
     "DQNCfg",
     "DQNLearner",
+    "IPPOCfg",
+    "IPPOLearner",
     "Learner",
     "LearnerAgent",
+    "LearnerTeam",
+    "MAPPOCfg",
+    "MAPPOLearner",
     "ModelCfg",
     "NonFiniteLoss",
     "OffPolicyAgent",
@@ -183,6 +206,7 @@ __all__ = [
     "SharedReplayPart",
     "TD3Cfg",
     "TD3Learner",
+    "TeamLearner",
     "a2c_losses",
     "gae",
     "n_step_return",

@@ -10,6 +10,8 @@ from coterie.plugins import AgentPlugin, hookimpl
 from ._a2c.cfg import A2CCfg
 from ._ddpg.cfg import DDPGCfg
 from ._dqn.cfg import DQNCfg
+from ._ippo.cfg import IPPOCfg
+from ._mappo.cfg import MAPPOCfg
 from ._ppo.cfg import PPOCfg
 from ._ppo_rnn.cfg import PPORNNCfg
 from ._rpo.cfg import RPOCfg
@@ -34,6 +36,18 @@ def _dqn() -> type[Any]:
     from ._dqn.agent import DQN
 
     return DQN
+
+
+def _ippo() -> type[Any]:
+    from ._ippo.agent import IPPO
+
+    return IPPO
+
+
+def _mappo() -> type[Any]:
+    from ._mappo.agent import MAPPO
+
+    return MAPPO
 
 
 def _ppo() -> type[Any]:
@@ -92,6 +106,18 @@ def coterie_agents() -> Iterable[AgentPlugin]:
         summary="deep Q-learning, double and dueling, discrete actions",
         config=DQNCfg,
         loader=_dqn,
+    )
+    yield AgentPlugin(
+        name="ippo",
+        summary="independent PPO for teams, shared or separate networks",
+        config=IPPOCfg,
+        loader=_ippo,
+    )
+    yield AgentPlugin(
+        name="mappo",
+        summary="PPO for teams with a central critic on the shared state",
+        config=MAPPOCfg,
+        loader=_mappo,
     )
     yield AgentPlugin(
         name="ppo",

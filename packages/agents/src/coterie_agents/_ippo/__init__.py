@@ -1,0 +1,1 @@
+"""Independent PPO for teams."""

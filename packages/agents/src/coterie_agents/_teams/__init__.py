@@ -1,0 +1,1 @@
+"""Teams: actors of multi-agent environments, learned by PPO."""
