@@ -107,6 +107,13 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "tests/faults")
 
 
+@nox.session
+def simulators(session: nox.Session) -> None:
+    """Test the environments on EnvPool, Atari, Brax and MuJoCo Playground themselves."""
+    install_workspace(session, *group("test"), *group("simulators"))
+    session.run("pytest", *(session.posargs or ["packages/envs"]))
+
+
 @nox.session(reuse_venv=False)
 @nox.parametrize("name", [nox.param(name, id=name) for name in FOLDER_OF])
 def alone(session: nox.Session, name: str) -> None:
