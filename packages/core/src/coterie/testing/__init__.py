@@ -2,7 +2,7 @@
 
 A third-party trainer, agent or environment is tested by inheriting :class:`TrainerSuite`,
 :class:`AgentSuite` or :class:`EnvSuite` in a test class and implementing one method. For teams
-there are :class:`TeamTrainerSuite` and :class:`TeamEnvSuite`.
+there are :class:`TeamTrainerSuite`, :class:`TeamAgentSuite` and :class:`TeamEnvSuite`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._compare import assert_same_state, differs, nothing_global
     from ._env_suite import EnvSuite
     from ._envs import BrokenEnv, CountingEnv, SpaceEnv
+    from ._team_agent_suite import TeamAgentSuite
     from ._team_env_suite import TeamEnvSuite
     from ._team_envs import CountingTeamEnv
     from ._team_trainer_suite import TeamTrainerSuite
@@ -34,6 +35,7 @@ _HOMES = {
     "_compare": ("assert_same_state", "differs", "nothing_global"),
     "_env_suite": ("EnvSuite",),
     "_envs": ("BrokenEnv", "CountingEnv", "SpaceEnv"),
+    "_team_agent_suite": ("TeamAgentSuite",),
     "_team_env_suite": ("TeamEnvSuite",),
     "_team_envs": ("CountingTeamEnv",),
     "_team_trainer_suite": ("TeamTrainerSuite",),
@@ -66,6 +68,7 @@ __all__ = [
     "SpaceEnv",
     "SumAgent",
     "SumTeam",
+    "TeamAgentSuite",
     "TeamEnvSuite",
     "TeamTrainerSuite",
     "TrainerSuite",

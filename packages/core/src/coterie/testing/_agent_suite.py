@@ -53,12 +53,12 @@ class AgentSuite:
 
     def train(self, agent: Agent, env: VectorEnv | None = None, timesteps: int = 0) -> Agent:
         """Train the agent alone."""
-        env = env or CountingEnv(4, action_space=self.action_space)
+        env = env or self.env()
         cfg = {"timesteps": timesteps or self.timesteps, "disable_progressbar": True}
         SequentialTrainer(env=env, agents=[agent], cfg=cfg).train()
         return agent
 
-    def env(self, num_envs: int = 4, **settings: Any) -> CountingEnv:
+    def env(self, num_envs: int = 4, **settings: Any) -> VectorEnv:
         """Make an environment with the suite's spaces."""
         return CountingEnv(num_envs, action_space=self.action_space, **settings)
 
@@ -73,7 +73,7 @@ class AgentSuite:
                 actions = agent.act(
                     observations, timestep=0, timesteps=1, deterministic=deterministic
                 )
-            for leaf in space_leaves(self.action_space):
+            for leaf in space_leaves(env.action_space):
                 tensor = leaf_of(actions, leaf.path)
                 assert tensor.shape == (env.num_envs, *leaf.shape)
                 assert tensor.dtype == leaf.dtype

@@ -14,8 +14,6 @@ from .._envs.multi_agent import MultiAgentVectorEnv
 from .._trees import tree_leaves, tree_map
 from .._types import Infos, State, Tree
 
-_GARBAGE = 1000.0
-
 
 class CountingTeamEnv(MultiAgentVectorEnv):
     """Every actor observes ``[stream, episode, step]``, and the actor's index if there is room.
@@ -24,8 +22,8 @@ class CountingTeamEnv(MultiAgentVectorEnv):
     of an instance has ``4 + stream % 4 + episode % 3`` steps. Actors at even indices stay until
     its end, those at odd ones end ``1 + stream % 2`` steps before. Actor ``i`` ends terminated
     where ``episode + i`` is even, truncated where it is odd. Its reward is ``(i + 1) * step`` plus
-    the sum of its action, in float32; an actor that is gone is given 1000, both flags, and the
-    observation -1000: nothing of that may count.
+    the sum of its action, in float32; an actor that is gone is given a reward, both flags and an
+    observation that must not count.
 
     Args:
         num_envs: Number of instances.
@@ -38,6 +36,7 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         state: ``"shared"``: a state that is the negative of ``[stream, episode, step]``;
             ``"own"``: one for each actor, the negative of its observation.
         reset_reward: Reward of a step that only resets, in the mode ``NEXT_STEP``.
+        garbage: Reward of an actor that is gone; its observations are the negative of that.
         seed: Seed for resets without one.
     """
 
@@ -55,6 +54,7 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         together: bool = False,
         state: Literal["shared", "own"] | None = None,
         reset_reward: float = 0.0,
+        garbage: float = 1000.0,
         seed: int = 0,
     ) -> None:
         self.num_envs, self.device, self.seed = num_envs, torch.device("cpu"), seed
@@ -74,7 +74,7 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         kinds = {"shared": _box(3), "own": self.observation_space, None: None}
         self.state_space = kinds[state]
         self.closed = 0
-        self._state, self._reset_reward = state, reset_reward
+        self._state, self._reset_reward, self._garbage = state, reset_reward, garbage
         self._early = [0 if together else i % 2 for i in range(len(self.actors))]
         self._streams = torch.zeros(num_envs, dtype=torch.int64)
         self._episodes = torch.zeros(num_envs, dtype=torch.int64)
@@ -164,7 +164,7 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         for i, actor in enumerate(self.actors):
             acted = actions[actor].reshape(self.num_envs, -1).float().sum(1)
             own = (i + 1) * self._steps.float() + acted
-            own = torch.where(self._steps > self._lengths(i), _GARBAGE, own)
+            own = torch.where(self._steps > self._lengths(i), self._garbage, own)
             rewards[actor] = torch.where(resets, self._reset_reward, own)
         return rewards
 
@@ -183,7 +183,7 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         for i, (actor, size) in enumerate(zip(self.actors, self._sizes, strict=True)):
             own = torch.cat([places, torch.full((self.num_envs, size - 3), float(i))], 1)
             gone = self._steps > self._lengths(i)
-            values[actor] = torch.where(gone[:, None], -_GARBAGE, own)
+            values[actor] = torch.where(gone[:, None], -self._garbage, own)
         return values
 
     def _states(self) -> Any:
