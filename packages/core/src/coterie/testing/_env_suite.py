@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
-from .._spaces import leaf_of, sample_actions, space_leaves
+from .._spaces import build_tree, leaf_of, sample_actions, space_leaves
 from .._trees import tree_leaves, tree_map
 from .._types import Tree
 
@@ -192,6 +193,41 @@ class EnvSuite:
         env.close()
         other.close()
 
+    def test_actions_at_their_bounds(self) -> None:
+        """The outermost actions can be taken, and the environment leaves the tensors alone."""
+        env = self.make_env(2, seed=0)
+        leaves = space_leaves(env.action_space)
+        if not all(isinstance(_part(env.action_space, leaf.path), spaces.Box) for leaf in leaves):
+            env.close()
+            pytest.skip("the actions of this environment have no bounds")
+        boundary = make_boundary(env, "raise")
+        boundary.reset(self.seeds(env))
+        for timestep, side in enumerate(("low", "high")):
+            actions = build_tree(
+                env.action_space,
+                {leaf.path: _outermost(env, leaf.path, side) for leaf in leaves},
+            )
+            kept = tree_map(torch.clone, actions)
+            boundary.step(actions, timestep)
+            assert _equal(actions, kept)
+        env.close()
+
+    def test_privileged_observations(self) -> None:
+        """Where there is a state space, ``state()`` fits it at every step, and at every end."""
+        env = self.make_env(3, seed=0)
+        if env.state_space is None:
+            env.close()
+            pytest.skip("this environment has no privileged observation")
+        boundary = make_boundary(env, "raise")
+        boundary.reset(self.seeds(env))
+        for timestep in range(self.timesteps):
+            taken = boundary.step(self.actions(env, timestep), timestep)
+            for tree in (taken.states, taken.next_states, boundary.states):
+                for leaf in space_leaves(env.state_space):
+                    tensor = leaf_of(tree, leaf.path)
+                    assert (tensor.shape, tensor.dtype) == ((3, *leaf.shape), leaf.dtype)
+        env.close()
+
     def test_closing_twice(self) -> None:
         """``close()`` can be repeated."""
         env = self.make_env(1, seed=0)
@@ -212,6 +248,21 @@ def _equal(left: Tree, right: Tree) -> bool:
     return all(
         torch.equal(a, b) for a, b in zip(tree_leaves(left), tree_leaves(right), strict=True)
     )
+
+
+def _part(space: Any, path: tuple[str | int, ...]) -> Any:
+    for key in path:
+        space = space[key]
+    return space
+
+
+def _outermost(env: VectorEnv, path: tuple[str | int, ...], side: str) -> torch.Tensor:
+    """Actions at one bound; 1 or -1 where there is none."""
+    box = _part(env.action_space, path)
+    bound = torch.from_numpy(getattr(box, side).copy())
+    free = torch.full_like(bound, 1 if side == "high" else -1)
+    value = torch.where(torch.isfinite(bound.double()), bound, free)
+    return value.expand(env.num_envs, *value.shape).clone().to(env.device)
 
 
 def _first_rows(tree: Tree, count: int | None, row: int = 0) -> Any:
