@@ -12,6 +12,7 @@ from gymnasium import spaces
 
 from coterie import ConfigError
 from coterie_agents import PPOCfg, PPOLearner
+from coterie_agents._ppo import compiled
 from coterie_agents._ppo.gradients import by_autograd, by_hand, descend
 from coterie_agents._ppo.graph import mini_batch, rational_tanh
 from coterie_agents._ppo.losses import Losses
@@ -30,6 +31,11 @@ MEMBERS = (
     {"ratio_clip": 0.1, "entropy_loss_scale": 0.0, "value_clip": 0.0},
 )
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+
+
+@pytest.fixture(autouse=True)
+def no_programs(monkeypatch):
+    monkeypatch.setattr(compiled, "_programs", {})
 
 
 def make_learner(members=2, action_space=ACTIONS["discrete"], dtype=torch.float64, **settings):
@@ -103,6 +109,26 @@ def test_the_graph_equals_autograd(members, action, activation):
         for name, value in fields(losses).items():
             expected = getattr(wanted_losses, name).detach()
             torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_is_compiled_takes_in_whatever_changes(action, monkeypatch):
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+    learner, other = (make_learner(action_space=ACTIONS[action], compile_update=True) for _ in "ab")
+    for weights in (False, True):
+        batch = random_batch(learner, weights=weights)
+        descend(learner, batch)
+        with torch.no_grad():
+            for parameter in learner.networks.parameters:
+                parameter.mul_(0.9)
+        learner.reconfigure(0, attrs.evolve(learner.cfgs[0], ratio_clip=0.05, value_clip=0.1))
+        again = random_batch(learner, weights=weights)
+        for each in (learner, other):
+            found, wanted = descend(each, again)[1], by_autograd(each, again)[1]
+            torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+    assert len(compiled._programs) == 2, "with and without weights; learners share them"
+    descend(learner, random_batch(learner, rows=5))
+    assert len(compiled._programs) == 3, "another size"
 
 
 def test_the_rational_tanh_is_tanh_in_single_precision():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from gymnasium import spaces
@@ -15,6 +15,8 @@ from coterie import Transition
 
 from .errors import NonFiniteLoss
 from .settings import common_settings
+
+_Check: TypeAlias = tuple[torch.Tensor, Mapping[str, torch.Tensor], str, list[int]]
 
 
 class Learner(abc.ABC):
@@ -49,6 +51,8 @@ class Learner(abc.ABC):
         generators: Random generator of each member.
         updates: Updates that each member has made.
         alive: bool ``[P]``: members that still learn; ``None``: all.
+        looks: Whether the host looks at the losses of each optimiser step. An accelerator would
+            stall, so there it looks once per update (:meth:`take_failures`).
     """
 
     kind: ClassVar[str]
@@ -83,7 +87,9 @@ class Learner(abc.ABC):
         self.own_models = None if models is None else tuple(models)
         self.updates = [0] * len(self.cfgs)
         self.alive: torch.Tensor | None = None
+        self.looks = self.device.type == "cpu"
         self._failures: dict[int, NonFiniteLoss] = {}
+        self._unseen: list[_Check] = []
 
     @property
     def population(self) -> int:
@@ -246,22 +252,44 @@ class Learner(abc.ABC):
         """
         if self.alive is not None:
             total = torch.where(self.alive, total, 0.0)
+        if not self.looks:
+            self._unseen.append((total, parts, advice, list(self.updates)))
+            well = torch.isfinite(total)
+            self.alive = well if self.alive is None else self.alive & well
+            return self.alive
         if math.isfinite(float(total.sum())):
             return self.alive
         bad = ~torch.isfinite(total)
         for member in bad.nonzero().flatten().tolist():
-            numbers = {name: float(part[member]) for name, part in parts.items()}
-            wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
-            self._failures[member] = NonFiniteLoss(
-                f"{wrong or 'the loss is not finite'} in update {self.updates[member] + 1}; the "
-                f"weights are those from before. {advice}".strip(),
-                (member,),
-            )
+            self._note_failure(member, parts, advice, self.updates)
         self.alive = ~bad if self.alive is None else self.alive & ~bad
         return self.alive
 
+    def _note_failure(
+        self, member: int, parts: Mapping[str, torch.Tensor], advice: str, updates: list[int]
+    ) -> None:
+        numbers = {name: float(part[member]) for name, part in parts.items()}
+        wrong = ", ".join(f"{k} is {v}" for k, v in numbers.items() if not math.isfinite(v))
+        self._failures[member] = NonFiniteLoss(
+            f"{wrong or 'the loss is not finite'} in update {updates[member] + 1}; the "
+            f"weights are those from before. {advice}".strip(),
+            (member,),
+        )
+
+    def look(self) -> None:
+        """Look at the losses that nobody has looked at yet: at the end of an update."""
+        unseen, self._unseen = self._unseen, []
+        if not unseen:
+            return
+        bad = ~torch.isfinite(torch.stack([check[0] for check in unseen]))
+        for step, member in bad.nonzero().tolist():
+            self._note_failure(member, *unseen[step][1:])
+        if self.alive is not None and bool(self.alive.all()):
+            self.alive = None
+
     def take_failures(self) -> dict[int, NonFiniteLoss]:
         """Hand over what froze members since the last call, by position."""
+        self.look()
         failures, self._failures = self._failures, {}
         return failures
 

@@ -27,10 +27,11 @@ Key: TypeAlias = tuple[Any, ...]
 class CompiledGradients:
     """Finds losses and gradients of mini-batches with :func:`torch.compile`.
 
-    A program belongs to one size of mini-batch and to the limits that are switched on. It is made
-    when it is first needed, which takes seconds (torch keeps what it compiled on disk, so the next
-    process is faster). Where it can't be made, for want of a C++ compiler for example, a warning
-    says so once and nothing is compiled any more. Copies and pickles start empty.
+    A program belongs to one architecture, one size of mini-batch and the limits that are switched
+    on; all learners of a process share it. It is made when it is first needed, which takes seconds
+    (torch keeps what it compiled on disk, so the next process is faster). Where it can't be made,
+    for want of a C++ compiler for example, a warning says so once and nothing is compiled any
+    more. Copies and pickles start empty.
 
     Attributes:
         seconds: How long compiling took since :meth:`take_seconds`.
@@ -38,8 +39,8 @@ class CompiledGradients:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._programs: dict[Key, Callable[..., Found]] = {}
         self._broken = False
+        self._own: dict[Key, Callable[..., Found]] = {}
 
     @torch.no_grad()
     def find(self, learner: PPOLearner, batch: Samples) -> tuple[Losses, torch.Tensor] | None:
@@ -58,38 +59,27 @@ class CompiledGradients:
         networks = learner.networks
         both = tuple(list(n._parameters.values()) for n in (networks.policy, networks.value))
         inputs = both, networks.log_std, _fields(batch), _fields(learner.hyper)
-        key = _key(batch, learner.hyper)
-        program = self._programs.get(key)
-        if program is not None:
-            gradient, *parts = program(*inputs)
-            return Losses(*parts), gradient
-        activation = learner.cfg.model.activation
+        key = (tuple(batch.advantages.shape), batch.weights is None, _limits(learner.hyper))
         try:
-            gradient, *parts = self._compile(key, partial(mini_batch, networks.head, activation))(
-                *inputs
-            )
+            program = self._own.get(key) or self._program(key, learner, inputs)
         except Exception as error:
             self._give_up(error)
             return None
+        gradient, *parts = program(*inputs)
         return Losses(*parts), gradient
 
-    def _compile(self, key: Key, function: Callable[..., Found]) -> Callable[..., Found]:
-        """Return what compiles a program, keeps it and calls it."""
-
-        def first(*inputs: Any) -> Found:
-            from torch.fx.experimental.proxy_tensor import make_fx
-
+    def _program(self, key: Key, learner: PPOLearner, inputs: Any) -> Callable[..., Found]:
+        """Find the program for such inputs, or make it."""
+        whole = (*key, *_architecture(learner, inputs[2]))
+        if whole not in _programs:
             start = time.perf_counter()
-            graph = make_fx(function)(*inputs)
-            program = torch.compile(graph, dynamic=False, fullgraph=True, options=_options())
-            found: Found = program(*inputs)
-            self._programs[key] = program
+            function = partial(mini_batch, learner.networks.head, learner.cfg.model.activation)
+            _programs[whole] = _compiled(function, inputs)
             seconds = time.perf_counter() - start
             self.seconds += seconds
             _log.info("compiled the update for mini-batches of %s in %.1f s", key[0], seconds)
-            return found
-
-        return first
+        self._own[key] = _programs[whole]
+        return self._own[key]
 
     def _give_up(self, error: Exception) -> None:
         self._broken = True
@@ -117,6 +107,18 @@ class CompiledGradients:
         return CompiledGradients()
 
 
+def _compiled(function: Callable[..., Found], inputs: Any) -> Callable[..., Found]:
+    """Compile a function for inputs like these, and run it once: that is when it compiles."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(function)(*inputs)
+    program: Callable[..., Found] = torch.compile(
+        graph, dynamic=False, fullgraph=True, options=_options()
+    )
+    program(*inputs)
+    return program
+
+
 def _options() -> dict[str, Any]:
     """Say how to compile.
 
@@ -134,6 +136,22 @@ def _fields(record: Any) -> dict[str, Any]:
     return {field.name: getattr(record, field.name) for field in attrs.fields(type(record))}
 
 
-def _key(batch: Samples, hyper: Any) -> Key:
-    limits = tuple(name for name, value in _fields(hyper).items() if value is None)
-    return tuple(batch.advantages.shape), batch.weights is None, limits
+def _limits(hyper: Any) -> tuple[str, ...]:
+    return tuple(name for name, value in _fields(hyper).items() if value is None)
+
+
+def _architecture(learner: PPOLearner, batch: dict[str, Any]) -> Key:
+    head = learner.networks.head
+    tensors = [*learner.networks.parameters, *(batch[name] for name in _INPUTS)]
+    return (
+        learner.cfg.model.activation,
+        type(head),
+        repr(sorted(vars(head).items())),
+        tuple((tuple(tensor.shape), tensor.dtype, tensor.device) for tensor in tensors),
+        batch["value_inputs"] is batch["policy_inputs"],
+        torch.get_num_threads(),
+    )
+
+
+_INPUTS = ("policy_inputs", "value_inputs", "actions")
+_programs: dict[Key, Callable[..., Found]] = {}

@@ -77,7 +77,7 @@ def epochs(learner: PPOLearner, samples: Samples) -> list[Step]:
                 close = losses.kl <= hyper.kl_threshold
                 near = close if near is None else near & close
                 active = near if active is None else near & active
-            if active is not None and not bool(active.any()):
+            if active is not None and learner.looks and not bool(active.any()):
                 return steps
             learner.optimizer.step(gradient, learner.scaler.allowed(active))
         if cfg.learning_rate_scheduler == "kl_adaptive":
