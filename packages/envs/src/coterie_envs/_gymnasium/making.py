@@ -24,6 +24,7 @@ from .keep import KeepFinal
 MODES = ("async", "sync", "vector_entry_point")
 _OWN = ("autoreset_mode", "vector_kwargs", "vector_wrappers", "vectorization", "wrappers")
 _EXTRA_OF = {"flax": "jax", "jax": "jax", "jaxlib": "jax"}
+_EXTRAS = ("atari", "box2d", "classic-control", "jax", "mujoco", "toy-text")
 _EXTRA = re.compile(r"gymnasium\[([\w-]+)\]")
 
 
@@ -191,4 +192,5 @@ def _explained(request: Request) -> Iterator[None]:
 def _how_to_install(problem: BaseException) -> str:
     named = _EXTRA.search(str(problem))
     extra = named[1] if named else _EXTRA_OF.get(getattr(problem, "name", None) or "")
-    return f"; with Coterie: {install(extra.replace('_', '-'))}" if extra else ""
+    extra = extra.replace("_", "-") if extra else ""
+    return f"; with Coterie: {install(extra)}" if extra in _EXTRAS else ""
