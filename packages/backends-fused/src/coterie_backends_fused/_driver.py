@@ -127,7 +127,7 @@ class StackDriver:
         self._states = own.next_states if same and own else gather(states)
         return self._act()
 
-    def _learn(self, transition: Transition) -> Transition:
+    def _learn(self, transition: Transition[Any]) -> Transition[Any]:
         start = time.perf_counter()
         at = {"timestep": self._timestep, "timesteps": self._timesteps}
         own = self.rows.cut(transition, self._observations, self._states, infos=self._uses_infos)
@@ -200,15 +200,24 @@ class StackDriver:
 
     def _check(self, actions: Any) -> None:
         for leaf in self._leaves:
-            tensor = leaf_of(actions, leaf.path) if leaf.path else actions
+            tensor = _find(actions, leaf.path)
             shape = (self.rows.count, *leaf.shape)
+            name = f"actions.{leaf.label}" if leaf.path else "actions"
             if not isinstance(tensor, torch.Tensor) or tensor.shape != shape:
                 got = tuple(getattr(tensor, "shape", ())) or type(tensor).__name__
-                raise ValueError(f"actions: expected a tensor of shape {shape}, got {got}")
+                raise ValueError(f"{name}: expected a tensor of shape {shape}, got {got}")
             if tensor.dtype != leaf.dtype:
-                raise ValueError(f"actions: expected {leaf.dtype}, got {tensor.dtype}")
+                raise ValueError(f"{name}: expected {leaf.dtype}, got {tensor.dtype}")
         if self._debug:
             check_contained(self._interface.action_space, actions)
+
+
+def _find(actions: Any, path: tuple[str | int, ...]) -> Any:
+    """Follow ``path`` into actions; ``None`` where it ends before."""
+    try:
+        return leaf_of(actions, path)
+    except (LookupError, TypeError):
+        return None
 
 
 def named_failure(

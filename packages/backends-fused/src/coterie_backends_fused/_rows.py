@@ -51,8 +51,8 @@ class Rows:
         return own if self._target is None else own.to(self._target)
 
     def cut(
-        self, transition: Transition, observations: Any, states: Any, *, infos: bool
-    ) -> Transition:
+        self, transition: Transition[Any], observations: Any, states: Any, *, infos: bool
+    ) -> Transition[Any]:
         """Take the members' part of a step.
 
         Args:
@@ -74,6 +74,7 @@ class Rows:
             states=states,
             next_states=take(transition.next_states),
             infos=self._infos(transition.infos) if infos else {},
+            ended=take(transition.ended),
         )
 
     def _infos(self, value: Any) -> Any:

@@ -118,6 +118,10 @@ class Column:
             return self._whole.clone()
         return torch.cat([slot for lane in self.lanes for slot in lane.slots])
 
+    def slot(self, member: int) -> torch.Tensor:
+        """The slot of one member, ``[n, *shape]``."""
+        return self.slots[member]
+
     def set_guards(self) -> None:
         """Give the guards the value that :meth:`broken_guards` looks for."""
         for lane in self.lanes:
@@ -168,6 +172,33 @@ class Columns:
         return build_tree(self._space, slots)
 
 
+class ByActor:
+    """A column per actor, for what there is one number or flag of per instance and actor.
+
+    Args:
+        arena: Where the memory comes from.
+        dtype: Type of the elements.
+        layout: How the slots lie.
+        actors: Names of the actors.
+    """
+
+    def __init__(
+        self, arena: Arena, dtype: torch.dtype, layout: Layout, actors: Sequence[str]
+    ) -> None:
+        self.columns = {
+            (actor,): Column(arena, (), dtype, layout, aligned=False) for actor in actors
+        }
+
+    def write(self, tensors: Any) -> None:
+        """Fill all slots from tensors ``[num_envs]`` by actor."""
+        for (actor,), column in self.columns.items():
+            column.write(tensors[actor])
+
+    def slot(self, member: int) -> Any:
+        """The slots of one member, tensors ``[n]`` by actor."""
+        return {actor: column.slots[member] for (actor,), column in self.columns.items()}
+
+
 class Arrays:
     """Everything that a trainer and its members exchange.
 
@@ -184,7 +215,9 @@ class Arrays:
         def tree(space: Any) -> Any:
             return None if space is None else Columns(arena, space, layout)
 
-        def column(dtype: torch.dtype) -> Column:
+        def column(dtype: torch.dtype) -> Column | ByActor:
+            if interface.actors:
+                return ByActor(arena, dtype, layout, interface.actors)
             return Column(arena, (), dtype, layout, aligned=False)
 
         space, state_space = interface.observation_space, interface.state_space
@@ -196,6 +229,9 @@ class Arrays:
         self.terminated = column(torch.bool)
         self.truncated = column(torch.bool)
         self.valid = column(torch.bool)
+        self.ended: Column | None = None
+        if interface.actors:
+            self.ended = Column(arena, (), torch.bool, layout, aligned=False)
         self.actions: Columns = tree(interface.action_space)
 
     def named(self) -> Iterator[tuple[str, Column]]:

@@ -39,7 +39,9 @@ class Exchange:
         self._arrays, self._interface = arrays, interface
         self._away = interface.device.type not in ("cpu", "cuda")
         self._odd = 0
-        arrays.valid.write(torch.ones(interface.num_envs, dtype=torch.bool))
+        every: Any = torch.ones(interface.num_envs, dtype=torch.bool)
+        actors = interface.actors
+        arrays.valid.write(dict.fromkeys(actors, every) if actors else every)
         self._guarded = list(arrays.named()) if guarded else []
         for _, column in self._guarded:
             column.set_guards()
@@ -58,7 +60,7 @@ class Exchange:
         self._arrays.states[place].write(states)
         return flags | Flag.STATES
 
-    def put_step(self, transition: Transition, observations: Tree, states: Tree | None) -> int:
+    def put_step(self, transition: Transition[Any], observations: Tree, states: Tree | None) -> int:
         """Write a step; return what workers must know about it.
 
         Args:
@@ -78,6 +80,8 @@ class Exchange:
         arrays.rewards.write(transition.rewards)
         arrays.terminated.write(transition.terminated)
         arrays.truncated.write(transition.truncated)
+        if arrays.ended is not None:
+            arrays.ended.write(transition.done)
         if transition.all_valid:
             return flags | Flag.ALL_VALID
         arrays.valid.write(transition.valid)

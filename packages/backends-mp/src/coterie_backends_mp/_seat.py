@@ -90,7 +90,7 @@ class Seat:
             (tree.slot(spec.index), None if states is None else states.slot(spec.index))
             for tree, states in zip(arrays.observations, arrays.states, strict=True)
         )
-        self._transitions: dict[int, Transition] = {}
+        self._transitions: dict[int, Transition[Any]] = {}
         actions = arrays.actions.slot(spec.index)
         self._targets: list[tuple[torch.Tensor, Any]] = [
             (leaf_of(actions, leaf.path), leaf.path)
@@ -128,7 +128,7 @@ class Seat:
         observations, states = self._views[1 if flags & Flag.ODD else 0]
         return observations, states if flags & Flag.STATES else None
 
-    def _transition(self, flags: int, infos: Any) -> Transition:
+    def _transition(self, flags: int, infos: Any) -> Transition[Any]:
         """Where the step led to, as it lies in the shared block."""
         key = flags & _KINDS
         if key not in self._transitions:
@@ -136,7 +136,7 @@ class Seat:
         found = self._transitions[key]
         return evolve(found, infos=infos) if infos else found
 
-    def _lay_transition(self, flags: int) -> Transition:
+    def _lay_transition(self, flags: int) -> Transition[Any]:
         arrays, index = self._arrays, self.index
         ends, end_states = self._answered(flags)
         if not flags & Flag.SAME:
@@ -146,13 +146,14 @@ class Seat:
         return Transition(
             observations=(),
             actions=(),
-            rewards=arrays.rewards.slots[index],
+            rewards=arrays.rewards.slot(index),
             next_observations=ends,
-            terminated=arrays.terminated.slots[index],
-            truncated=arrays.truncated.slots[index],
-            valid=arrays.valid.slots[index],
+            terminated=arrays.terminated.slot(index),
+            truncated=arrays.truncated.slot(index),
+            valid=arrays.valid.slot(index),
             all_valid=bool(flags & Flag.ALL_VALID),
             next_states=end_states,
+            ended=None if arrays.ended is None else arrays.ended.slot(index),
         )
 
     def metrics(self, _: bytes | None) -> dict[str, float]:
