@@ -111,9 +111,27 @@ def test_the_graph_equals_autograd(members, action, activation):
             torch.testing.assert_close(value, expected, rtol=1e-10, atol=1e-12)
 
 
+def refuse(programs, error):
+    raise error
+
+
+class Program:
+    """Like what torch.compile returns: it can be called, but not asked for its truth."""
+
+    def __init__(self, graph):
+        self.graph = graph
+
+    def __call__(self, *inputs):
+        return self.graph(*inputs)
+
+    def __len__(self):
+        raise TypeError("no len()")
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_what_is_compiled_takes_in_whatever_changes(action, monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda graph, **_: graph)
+    monkeypatch.setattr(torch, "compile", lambda graph, **_: Program(graph))
+    monkeypatch.setattr(compiled.CompiledGradients, "_give_up", refuse)
     learner, other = (make_learner(action_space=ACTIONS[action], compile_update=True) for _ in "ab")
     for weights in (False, True):
         batch = random_batch(learner, weights=weights)

@@ -61,7 +61,9 @@ class CompiledGradients:
         inputs = both, networks.log_std, _fields(batch), _fields(learner.hyper)
         key = (tuple(batch.advantages.shape), batch.weights is None, _limits(learner.hyper))
         try:
-            program = self._own.get(key) or self._program(key, learner, inputs)
+            program = self._own.get(key)
+            if program is None:
+                program = self._program(key, learner, inputs)
         except Exception as error:
             self._give_up(error)
             return None
