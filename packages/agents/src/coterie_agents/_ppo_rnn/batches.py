@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from .._ppo.rollout import Samples, part_sizes
-from .._recurrent.sequences import take_rows
+from .._recurrent.sequences import parted, take_rows
 
 
 def sequence_batches(
@@ -33,7 +33,7 @@ def sequence_batches(
 
 def _pick(samples: Samples, order: torch.Tensor, length: int) -> Samples:
     def take(tensor: torch.Tensor) -> torch.Tensor:
-        return take_rows(tensor.unflatten(1, (-1, length)), order).flatten(1, 2)
+        return take_rows(parted(tensor, 1, (-1, length)), order).flatten(1, 2)
 
     weights = samples.weights
     return Samples(

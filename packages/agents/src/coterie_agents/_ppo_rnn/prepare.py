@@ -12,7 +12,7 @@ from .._ppo.prepare import Prepared, explained_variance, standardize, take_stati
 from .._ppo.returns import gae
 from .._ppo.rollout import Samples
 from .._recurrent.network import StackedRecurrent
-from .._recurrent.sequences import Sequences, episode_starts
+from .._recurrent.sequences import Sequences, episode_starts, parted
 
 if TYPE_CHECKING:
     from .._memory.rollout import RolloutMemory
@@ -139,13 +139,13 @@ def _unroll(
 ) -> Unrolled:
     """Let a network go through the rollout, from what it remembered at its start."""
     scaled = place.scale(raw[id(place)][1])
-    features = scaled.unflatten(1, starts.shape[1:])
+    features = parted(scaled, 1, (starts.shape[1], starts.shape[2]))
     seen, states = network.encode(Sequences(features, first, starts))
     before = torch.cat([first.unsqueeze(2), states[:, :, length - 1 : -1 : length]], 2)
     sequences = Sequences(
-        features.unflatten(2, (-1, length)).flatten(1, 2),
+        parted(features, 2, (-1, length)).flatten(1, 2),
         before.flatten(1, 2),
-        starts.unflatten(2, (-1, length)).flatten(1, 2),
+        parted(starts, 2, (-1, length)).flatten(1, 2),
     )
     return Unrolled(network.decode(seen.flatten(1, 2)), states, sequences)
 
@@ -165,15 +165,15 @@ def _values(
     def unscale(found: torch.Tensor) -> torch.Tensor:
         return found if scaler is None else scaler.unscale(found)
 
-    shape = value.states.shape[1:3]
-    values = unscale(value.outputs.squeeze(-1)).unflatten(1, shape).movedim(2, 0)
+    shape = value.states.shape[1], value.states.shape[2]
+    values = parted(unscale(value.outputs.squeeze(-1)), 1, shape).movedim(2, 0)
     ends = truncated.flatten(1).any(1)
     ends[-1] = True
     rows = ends.nonzero().squeeze(1)
     place = networks.value_input
     inputs = place.scale(_arrange(learner.memory, place, "next", rows))
     behind, _ = networks.value.step(inputs, value.states[:, :, rows].flatten(1, 2))
-    behind = unscale(behind.squeeze(-1)).unflatten(1, (shape[0], -1)).movedim(2, 0)
+    behind = parted(unscale(behind.squeeze(-1)), 1, (shape[0], -1)).movedim(2, 0)
     next_values = torch.cat([values[1:], behind[-1:]])
     next_values[rows] = torch.where(truncated[rows], behind, next_values[rows])
     return values, next_values

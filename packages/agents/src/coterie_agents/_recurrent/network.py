@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 from .._models.initialise import HIDDEN_GAIN, orthogonal
 from .cells import CELLS
 from .cfg import RecurrentModelCfg
-from .sequences import Sequences
+from .sequences import Sequences, parted
 
 _ACTIVATIONS = {
     "tanh": torch.tanh,
@@ -63,7 +64,8 @@ class StackedRecurrent(nn.Module):
         self.features, self.cell, self.layers = features, CELLS[cfg.cell], cfg.layers
         self.hidden_size, self.activation = cfg.hidden_size, cfg.activation
         self.state_size = cfg.layers * cfg.hidden_size * self.cell.parts
-        self._generators, self._place = generators, {"dtype": dtype, "device": device}
+        self._generators = generators
+        self._place: Any = {"dtype": dtype, "device": device}
         before = (features, *cfg.sizes_before)
         self._before = self._add_dense("before", before, HIDDEN_GAIN)
         widths = (before[-1], *[cfg.hidden_size] * (cfg.layers - 1))
@@ -128,23 +130,23 @@ class StackedRecurrent(nn.Module):
         if sequences.burn_in:
             early, features, starts = sequences.split()
             with torch.no_grad():
-                state = self.encode(early)[1][:, :, -1]
-            sequences = Sequences(features, state, starts)
+                warm = self.encode(early)[1][:, :, -1]
+            sequences = Sequences(features, warm, starts)
         x = sequences.features
-        batch = x.shape[1:3]
+        batch = (x.shape[1], x.shape[2])
         state = sequences.state
         if state is None:
             state = x.new_zeros(len(x), batch[0], self.state_size)
         rows = x.flatten(1, 2)
-        for weight, bias in self._before:
-            rows = self._activate(self._linear(rows, weight, bias))
+        for names in self._before:
+            rows = self._activate(self._linear(rows, *names))
         sizes = [self.hidden_size * self.cell.parts] * self.layers
         kept = []
         for layer, own in enumerate(state.split_with_sizes(sizes, -1)):
             projected = self._linear(rows, f"weight_ih_{layer}", f"bias_ih_{layer}")
             weight, bias = self._get(f"weight_hh_{layer}"), self._get(f"bias_hh_{layer}")
             x, states = self.cell.unroll(
-                projected.unflatten(1, batch), own, weight, bias, sequences.starts
+                parted(projected, 1, batch), own, weight, bias, sequences.starts
             )
             kept.append(states)
             rows = x.flatten(1, 2)

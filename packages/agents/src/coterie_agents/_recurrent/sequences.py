@@ -76,6 +76,12 @@ def take_rows(tensor: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
     return taken.view(*order.shape, *tensor.shape[2:])
 
 
+def parted(tensor: torch.Tensor, dim: int, sizes: tuple[int, ...]) -> torch.Tensor:
+    """Cut a dimension into several; one of the sizes may be -1."""
+    result: torch.Tensor = tensor.unflatten(dim, sizes)  # type: ignore[no-untyped-call]
+    return result
+
+
 def episode_starts(ended: torch.Tensor) -> torch.Tensor:
     """Find the steps that begin an episode.
 

@@ -16,7 +16,7 @@ from .._memory.shared import SharedReplayPart
 from .._offpolicy.samples import Samples
 from .._recurrent.hidden import HiddenStates
 from .._recurrent.inputs import check_built_in, check_vectors
-from .._recurrent.sequences import Sequences, episode_starts
+from .._recurrent.sequences import Sequences, episode_starts, parted
 from .._sac.learner import SACLearner
 from .cfg import SACRNNCfg
 from .networks import RecurrentNetworks, network_of
@@ -61,7 +61,7 @@ class SACRNNLearner(SACLearner):
         )
 
     @property
-    def cnn(self) -> None:
+    def cnn(self) -> None:  # type: ignore[override]  # there are no images
         """How images are read: not at all."""
         return
 
@@ -189,7 +189,7 @@ class SACRNNLearner(SACLearner):
         return found, self._late(following)
 
     def _by_sequence(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.unflatten(1, (-1, self.cfg.length))
+        return parted(tensor, 1, (-1, self.cfg.length))
 
     def _late(self, tensor: torch.Tensor) -> torch.Tensor:
         """Leave the burn-in out: from ``[P, B * length, ...]`` to ``[P, B * L, ...]``."""
