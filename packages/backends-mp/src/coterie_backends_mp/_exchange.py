@@ -39,9 +39,9 @@ class Exchange:
         self._arrays, self._interface = arrays, interface
         self._away = interface.device.type not in ("cpu", "cuda")
         self._odd = 0
-        every: Any = torch.ones(interface.num_envs, dtype=torch.bool)
-        actors = interface.actors
-        arrays.valid.write(dict.fromkeys(actors, every) if actors else every)
+        every = torch.ones(interface.num_envs, dtype=torch.bool)
+        valid: Any = dict.fromkeys(interface.actors, every) if interface.actors else every
+        arrays.valid.write(valid)
         self._guarded = list(arrays.named()) if guarded else []
         for _, column in self._guarded:
             column.set_guards()
