@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from attrs import field, frozen
@@ -19,6 +20,10 @@ class ParallelTrainerCfg(TrainerCfg):
     """What the parallel trainer can be told, beside what every trainer can.
 
     Attributes:
+        inside: Name of the trainer whose executor runs the members of each process: ``"fused"``
+            stacks those that are alike, ``"sequential"`` lets them have their turn; ``None``:
+            they have their turn, and each has memory of its own for what is exchanged.
+        inside_cfg: Settings of that trainer that others do not have.
         processes: Number of worker processes; ``None``: one per agent; ``"auto"``: no more than
             there are cores. Fewer processes than agents share memory, and CUDA contexts.
         threads: Threads that torch uses in each worker; ``None``: an equal share of the cores,
@@ -34,9 +39,10 @@ class ParallelTrainerCfg(TrainerCfg):
         start_timeout: Seconds within which a worker must have been started.
         phase_timeout: Seconds within which all members must have answered a step.
         stop_grace: Seconds that a worker has to stop by itself before it is killed.
-        slow_warning: Seconds between two warnings that name a member that is still at work.
     """
 
+    inside: str | None = None
+    inside_cfg: Mapping[str, Any] = field(factory=dict)
     processes: int | Literal["auto"] | None = field(default=None, validator=_processes)
     threads: int | None = field(default=None, validator=at_least(1))
     pin: bool | None = None
@@ -45,4 +51,3 @@ class ParallelTrainerCfg(TrainerCfg):
     start_timeout: float = field(default=60.0, validator=more_than(0))
     phase_timeout: float = field(default=300.0, validator=more_than(0))
     stop_grace: float = field(default=2.0, validator=at_least(0))
-    slow_warning: float = field(default=60.0, validator=more_than(0))

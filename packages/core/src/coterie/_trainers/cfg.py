@@ -6,7 +6,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from .._config.validators import at_least
+from .._config.validators import at_least, more_than
 
 
 @frozen(kw_only=True)
@@ -27,6 +27,8 @@ class TrainerCfg:
         metrics_interval: Timesteps between two rows of metrics; ``None``: a 200th of
             ``timesteps``.
         non_finite: What a NaN or an infinity in observations or rewards leads to.
+        slow_warning: Seconds between two warnings that the environment is still in one step, or,
+            where members work in processes, that one of them is still at work.
         debug: Whether to make checks that cost time: actions within their space.
     """
 
@@ -40,4 +42,5 @@ class TrainerCfg:
     on_member_failure: Literal["raise", "continue"] = "raise"
     metrics_interval: int | None = field(default=None, validator=at_least(1))
     non_finite: Literal["raise", "warn", "ignore"] = "raise"
+    slow_warning: float = field(default=60.0, validator=more_than(0))
     debug: bool = False

@@ -38,10 +38,14 @@ class Clock:
     Attributes:
         environment: Stepping the environment.
         members: Waiting for the members' actions.
+        timestep: The timestep that was stepped last, or is.
+        stepping: When the environment's step began that is being made; ``None``: none is.
     """
 
     environment: float = 0.0
     members: float = 0.0
+    timestep: int = 0
+    stepping: float | None = None
 
 
 def interact(
@@ -74,7 +78,11 @@ def interact(
             actions = _begin(boundary, executor, span, timestep)
             clock.members += now() - start
             start = now()
-        transition = boundary.step(actions, timestep)
+        clock.timestep, clock.stepping = timestep, start
+        try:
+            transition = boundary.step(actions, timestep)
+        finally:
+            clock.stepping = None
         stepped = now()
         clock.environment += stepped - start
         last = timestep + 1 == span.stop or should_stop()

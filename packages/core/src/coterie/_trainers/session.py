@@ -23,6 +23,7 @@ from .._runs.records import RunInfo, Summary
 from .cfg import TrainerCfg
 from .loop import Clock, Span, interact
 from .members import Member
+from .watch import StepWatch
 
 if TYPE_CHECKING:
     from .._loggers.interface import Logger
@@ -84,12 +85,13 @@ class Session:
         self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
         run = self.run
         span = Span(first=run.first_timestep, stop=run.timesteps, cut=self.cut, apart=apart)
-        for transition in interact(self.boundary, self.executor, span, self.clock, should_stop):
-            self.recorder.step(transition, self.executor)
-            if not self.cfg.headless and self.recorder.timestep % self.cfg.render_interval == 0:
-                self.boundary.env.render()
-            self._someone_left()
-            yield transition
+        with StepWatch(self.clock, self.boundary.env.name, self.cfg.slow_warning):
+            for transition in interact(self.boundary, self.executor, span, self.clock, should_stop):
+                self.recorder.step(transition, self.executor)
+                if not self.cfg.headless and self.recorder.timestep % self.cfg.render_interval == 0:
+                    self.boundary.env.render()
+                self._someone_left()
+                yield transition
 
     def end(self, error: BaseException | None = None, interrupted: bool = False) -> Summary:
         """Bring what was learned home, save it, and sum the run up.
