@@ -101,6 +101,10 @@ class FusedExecutor(Executor):
         """Seconds that stacked members took to act, record and learn."""
         return {} if self._group is None else self._group.timings()
 
+    def describe(self) -> str:
+        """Say who is stacked with whom, and why somebody is not."""
+        return "" if self._group is None else str(self._group.placement)
+
     def close(self, deadline: float = 5.0) -> None:
         """Forget the members."""
         self._group = None

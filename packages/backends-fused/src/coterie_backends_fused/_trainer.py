@@ -34,6 +34,11 @@ class FusedTrainer(Trainer):
         """Make the executor that stacks what can be stacked."""
         return FusedExecutor(self._tell)
 
+    @classmethod
+    def make_inner_executor(cls) -> Executor:
+        """Make an executor that stacks what is alike of the members of one worker process."""
+        return FusedExecutor()
+
     def _tell(self, placement: Placement) -> None:
         if placement != self._placement:
             _log.info("%s", placement)

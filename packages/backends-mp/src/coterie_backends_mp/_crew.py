@@ -19,6 +19,7 @@ from ._board import Command, board_size
 from ._cfg import ParallelTrainerCfg
 from ._channel import Channel
 from ._device import DeviceMemory
+from ._handover import slots
 from ._launcher import ServerLost
 from ._messages import Exited, Open
 from ._packing import pack_small
@@ -42,6 +43,7 @@ class Crew:
         fork: Whether workers are forked from the server.
         preload: Modules that the server imports first.
         guarded: Whether there are guards behind what each member exchanges.
+        shared: Whether the members of a process share one slot.
 
     Raises:
         SharedMemoryError: There is not enough memory for the block.
@@ -55,14 +57,15 @@ class Crew:
         fork: bool,
         preload: Sequence[str],
         guarded: bool = False,
+        shared: bool = False,
     ) -> None:
         self.groups, self.interface, self.guarded = groups, interface, guarded
-        self.scopes = tuple(m.num_envs for group in groups for m in group)
+        self.shared = shared
         self.processes: dict[int, Process] = {}
         self._cfg = cfg
         self._patience = min(cfg.start_timeout, cfg.phase_timeout, cfg.slow_warning)
         self._owner = os.getpid()
-        layout = Layout(scopes=self.scopes, guarded=guarded)
+        layout = Layout(scopes=slots(groups, shared), guarded=guarded)
         on_device = interface.device.type == "cuda"
         size = board_size(len(groups)) if on_device else block_size(interface, layout, len(groups))
         self._fd = make_block(size)

@@ -16,7 +16,7 @@ from coterie import (
     Tree,
     cut_infos,
 )
-from coterie.spaces import tree_cat, tree_map
+from coterie.spaces import tree_map
 
 from ._arrays import Arrays
 from ._board import Flag
@@ -94,22 +94,23 @@ class Exchange:
             members: The population.
             random: What acts for failed members, by their index.
         """
-        if random:
-            return tree_cat([self._act(member, random) for member in members])
-        return self._bring(self._arrays.actions.read())
+        actions = self._bring(self._arrays.actions.read())
+        for member in members:
+            if member.index in random:
+                tree_map(
+                    lambda own, drawn, rows=member.scope: own[rows].copy_(drawn),
+                    actions,
+                    random[member.index].act(),
+                )
+        return actions
 
     def overstepped(self) -> tuple[int, str] | None:
-        """Find somebody who wrote behind a member's slot: index of the member, and the array."""
+        """Find somebody who wrote behind a slot: number of the slot, and the array."""
         for name, column in self._guarded:
-            for member in column.broken_guards():
+            for slot in column.broken_guards():
                 column.set_guards()
-                return member, name
+                return slot, name
         return None
-
-    def _act(self, member: Member, random: Mapping[int, RandomActor]) -> Any:
-        if member.index in random:
-            return random[member.index].act()
-        return self._bring(self._arrays.actions.slot(member.index))
 
     def _bring(self, tree: Any) -> Any:
         if not self._away:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import time
 import weakref
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+from attrs import evolve
 
 from coterie import (
     Executor,
@@ -28,12 +31,14 @@ from ._cfg import ParallelTrainerCfg
 from ._crew import Crew
 from ._exchange import Exchange, pack_infos
 from ._failures import not_started
-from ._handover import check_descriptors, forks, modules_to_preload, open_messages
+from ._handover import Inside, check_descriptors, forks, modules_to_preload, open_messages
 from ._launcher import ServerLost
 from ._messages import Ask
 from ._packing import pack, unpack
 from ._placement import count_processes, place
 from ._system import usable_cores
+
+_log = logging.getLogger("coterie")
 
 
 class ProcessExecutor(Executor):
@@ -41,10 +46,14 @@ class ProcessExecutor(Executor):
 
     Args:
         cfg: Number of processes, start method, time limits.
+        inside: Class and configuration of the trainer whose executor runs the members of each
+            process; ``None``: they work in turn.
     """
 
-    def __init__(self, cfg: ParallelTrainerCfg | None = None) -> None:
+    def __init__(self, cfg: ParallelTrainerCfg | None = None, inside: Inside | None = None) -> None:
         self._settings = ParallelTrainerCfg() if cfg is None else cfg
+        self._inside = inside
+        self._notes: dict[int, str] = {}
         self._crew: Crew | None = None
         self._exchange: Exchange | None = None
         self._members: tuple[Member, ...] = ()
@@ -73,12 +82,15 @@ class ProcessExecutor(Executor):
         self._seconds = dict.fromkeys(("write", "slowest member", "wake-up", "read"), 0.0)
         cores = usable_cores()
         groups = place(members, count_processes(settings.processes, len(members), cores))
-        messages = open_messages(groups, interface, mode, settings)
+        messages = open_messages(groups, interface, mode, settings, self._inside)
         crew = self._ready_crew(groups, interface, settings)
         self._exchange = Exchange(crew.arrays, interface, cfg.debug)
         self._busy = True
         crew.send(crew.with_tickets(messages))
+        told = self.describe()
         self._collect(messages, opening=True)
+        if self.describe() != told:
+            _log.info("%s", self.describe())
 
     def begin(
         self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
@@ -177,8 +189,10 @@ class ProcessExecutor(Executor):
         try:
             if self._crew is None:
                 check_descriptors(members, len(groups))
-                fork, preload = forks(cfg, members, interface), modules_to_preload(cfg, members)
-                self._crew = Crew(groups, interface, cfg, fork, preload, cfg.debug)
+                fork = forks(cfg, members, interface)
+                preload = modules_to_preload(cfg, members, self._inside)
+                shared = self._inside is not None
+                self._crew = Crew(groups, interface, cfg, fork, preload, cfg.debug, shared)
                 weakref.finalize(self, self._crew.close, 0.0)
             self._crew.bury()
             self._crew.start()
@@ -200,17 +214,17 @@ class ProcessExecutor(Executor):
     def _put(self, transition: Transition, observations: Tree, states: Tree | None) -> int:
         """Write what the members must know of a step; return what workers must know about it."""
         assert self._exchange is not None
-        if self._mode == "eval":
-            return self._exchange.put_observations(observations, states)
         flags = self._exchange.put_step(transition, observations, states)
-        return flags | self._put_infos(transition) if transition.infos else flags
+        told = transition.infos and self._mode == "train"
+        return flags | self._put_infos(transition) if told else flags
 
     def _put_infos(self, transition: Transition) -> int:
         """Send infos to the workers whose members read them."""
         assert self._crew is not None
         rows = self._crew.interface.num_envs
         for number, process in self._crew.processes.items():
-            packed = pack_infos(transition.infos, process.living, rows)
+            readers = process.living if self._inside is None else [_together(process.members)]
+            packed = pack_infos(transition.infos, readers, rows)
             if packed:
                 self._crew.post(number, packed)
         return Flag.INFOS
@@ -240,9 +254,23 @@ class ProcessExecutor(Executor):
             index, name = found
             raise SharedMemoryError(
                 f"at step {self._timestep} something was written behind the part of {name} that "
-                f"belongs to agent {index} ({self._members[index].name!r}); what other agents saw "
+                f"belongs to {self._owner(index)}; what other agents saw "
                 "may be wrong. An agent may write to memory that it made itself only"
             )
+
+    def _owner(self, slot: int) -> str:
+        assert self._crew is not None
+        if self._inside is not None:
+            return f"process {slot}"
+        return f"agent {slot} ({self._members[slot].name!r})"
+
+    def describe(self) -> str:
+        """Say what each process tells of how it placed its members."""
+        return "\n".join(
+            f"process {number}: {line}"
+            for number, notes in sorted(self._notes.items())
+            for line in notes.splitlines()
+        )
 
     def _collect(self, numbers: Collection[int], opening: bool = False) -> dict[int, Any]:
         """Wait for the answers to messages; return the results by index of the member."""
@@ -257,6 +285,8 @@ class ProcessExecutor(Executor):
             if process.answered:
                 answer = read_answer(process, failures)
                 results |= answer.results
+                if opening:
+                    self._notes[number] = answer.notes
                 if answer.done is not None and crew.device is not None:
                     crew.device.admit(number, answer.done)
         self._fail(failures | find_failures(crew, numbers, late))
@@ -296,3 +326,11 @@ class ProcessExecutor(Executor):
         seconds["slowest member"] += slowest
         seconds["wake-up"] += wake_up
         seconds["read"] += read
+
+
+def _together(members: Sequence[Member]) -> Member:
+    """Describe the instances of neighbours as those of one member, which reads what any does."""
+    first = members[0]
+    reader = next((member for member in members if member.agent.uses_infos), first)
+    scope = slice(first.scope.start, members[-1].scope.stop)
+    return evolve(reader, index=first.index, scope=scope)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from attrs import evolve
 
-from coterie import Interface, Member, Mode, WorkerStartError
+from coterie import Agent, Interface, Member, Mode, Trainer, TrainerCfg, WorkerStartError
 
 from ._cfg import ParallelTrainerCfg
 from ._failures import not_started
@@ -19,7 +20,16 @@ from ._placement import choose_cores, count_threads
 from ._signal import FDS_PER_SIGNAL
 from ._system import known_cores, open_descriptors, usable_cores
 
+Inside: TypeAlias = tuple[type[Trainer], TrainerCfg]
+
 _SPARE_DESCRIPTORS = 12  # for the block, the server, messages on their way and the logs
+
+
+class _Absent:
+    """What stands for the agent of a member that has failed."""
+
+    def __init__(self, agent: Agent) -> None:
+        self.seed, self.uses_infos = agent.seed, agent.uses_infos
 
 
 def pack_member(member: Member) -> SeatSpec:
@@ -28,8 +38,9 @@ def pack_member(member: Member) -> SeatSpec:
     Raises:
         WorkerStartError: It can't be packed; the message names the part that can't.
     """
+    failed = member.failure is not None
     try:
-        agent = pack(member.agent)
+        agent = pack(_Absent(member.agent) if failed else member.agent)
     except Exception as error:
         culprit = find_culprit(member.agent)
         raise not_started(
@@ -45,6 +56,7 @@ def pack_member(member: Member) -> SeatSpec:
         stop=member.scope.stop,
         streams=None if member.streams is None else pack(member.streams),
         agent=agent,
+        failed=failed,
     )
 
 
@@ -53,6 +65,7 @@ def open_messages(
     interface: Interface,
     mode: Mode,
     cfg: ParallelTrainerCfg,
+    inside: Inside | None = None,
 ) -> dict[int, Open]:
     """Make the message with which each worker takes its members over.
 
@@ -61,28 +74,38 @@ def open_messages(
         interface: Spaces, number of instances and device of the environment.
         mode: ``"train"`` or ``"eval"``.
         cfg: The trainer's configuration.
+        inside: Class and configuration of the trainer whose executor runs the members.
 
     Raises:
         WorkerStartError: A member can't be packed.
     """
     shared = interface.device.type == "cuda"  # see _device; others go through the main memory
     packed = pack(interface if shared else evolve(interface, device=torch.device("cpu")))
-    scopes = tuple(member.num_envs for group in groups for member in group)
+    packed_inside = None if inside is None else pack(inside)
     threads = count_threads(cfg.threads, len(groups), usable_cores())
     cores = choose_cores(cfg.pin, len(groups), threads, known_cores(), os.getpid())
     return {
         number: Open(
-            seats=tuple(pack_member(member) for member in group if member.failure is None),
-            scopes=scopes,
+            seats=tuple(pack_member(m) for m in group if inside or m.failure is None),
+            scopes=slots(groups, inside is not None),
             interface=packed,
             mode=mode,
             deterministic=mode == "eval" and not cfg.stochastic_evaluation,
             debug=cfg.debug,
             threads=threads,
             core=cores[number],
+            inside=packed_inside,
+            place=number,
         )
         for number, group in enumerate(groups)
     }
+
+
+def slots(groups: Sequence[Sequence[Member]], shared: bool) -> tuple[int, ...]:
+    """Number of instances in every slot of the block: one per member, or shared by each process."""
+    if shared:
+        return tuple(sum(member.num_envs for member in group) for group in groups)
+    return tuple(member.num_envs for group in groups for member in group)
 
 
 def uses_cuda(members: Sequence[Member], interface: Interface) -> bool:
@@ -98,17 +121,20 @@ def forks(cfg: ParallelTrainerCfg, members: Sequence[Member], interface: Interfa
     return cfg.start_method == "forkserver"
 
 
-def modules_to_preload(cfg: ParallelTrainerCfg, members: Sequence[Member]) -> list[str]:
+def modules_to_preload(
+    cfg: ParallelTrainerCfg, members: Sequence[Member], inside: Inside | None = None
+) -> list[str]:
     """Modules that the server imports before workers are forked from it.
 
     What this process has loaded of torch's slow parts, workers will need too. Of the agents'
     modules only our own are known to be harmless to import there.
     """
     slow = [name for name in ("torch._dynamo",) if name in sys.modules]
+    kinds = [kind for member in members for kind in type(member.agent).__mro__]
+    kinds += [] if inside is None else inside[0].__mro__
     own = {
         module
-        for member in members
-        for kind in type(member.agent).__mro__
+        for kind in kinds
         if (module := kind.__module__).partition(".")[0].startswith("coterie")
     }
     return [*slow, *sorted(own), *cfg.preload]

@@ -128,6 +128,7 @@ class SeatSpec:
         stop: Row after the last of its scope.
         streams: State of its process-wide generators, packed; ``None``: none yet.
         agent: The agent, packed.
+        failed: Whether it has failed; what stands for its agent then can't act.
     """
 
     index: int
@@ -136,6 +137,7 @@ class SeatSpec:
     stop: int
     streams: bytes | None
     agent: bytes
+    failed: bool = False
 
 
 @frozen(kw_only=True)
@@ -144,7 +146,7 @@ class Open:
 
     Attributes:
         seats: The members of this worker.
-        scopes: Number of instances of every member of the population.
+        scopes: Number of instances in every slot of the shared block, of all workers.
         interface: The environment's interface, packed; its device is where the block is.
         mode: ``"train"`` or ``"eval"``.
         deterministic: Whether to take the mean action.
@@ -153,6 +155,9 @@ class Open:
         core: The core that the worker shall stay on; ``None``: any.
         ticket: What the worker needs to map the memory of a device, packed; ``None``: what is
             exchanged is in the block, or mapped already.
+        inside: Class and configuration of the trainer whose executor runs the members, packed;
+            ``None``: they work in turn, and each has a slot of its own.
+        place: With ``inside``, the slot that the members share.
     """
 
     seats: tuple[SeatSpec, ...]
@@ -164,6 +169,8 @@ class Open:
     threads: int
     core: int | None = None
     ticket: bytes | None = None
+    inside: bytes | None = None
+    place: int = 0
 
 
 @frozen(kw_only=True)
@@ -211,8 +218,10 @@ class Answer:
         failures: What failed.
         done: Handle of the event that follows what the worker writes to a device; ``None``:
             there is none, or it was told.
+        notes: What is to be told of how the members were placed.
     """
 
     results: dict[int, Any]
     failures: tuple[FailureReport, ...]
     done: bytes | None = None
+    notes: str = ""

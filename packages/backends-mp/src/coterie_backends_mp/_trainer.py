@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from coterie import Executor, Trainer, TrainerCfg
+import attrs
+
+from coterie import ConfigError, Executor, Trainer, TrainerCfg, structure
+from coterie.plugins import load
 
 from ._cfg import ParallelTrainerCfg
 from ._executor import ProcessExecutor
+from ._handover import Inside
 
 
 class ParallelTrainer(Trainer):
@@ -20,6 +24,33 @@ class ParallelTrainer(Trainer):
     kind: ClassVar[str] = "parallel"
     config_class: ClassVar[type[TrainerCfg]] = ParallelTrainerCfg
 
+    _inside: Inside | None = None
+
+    def check_settings(self) -> None:
+        """Find the trainer that works inside the processes, if one is named."""
+        if self.cfg.inside is not None:
+            self._inside = _find_inside(self.cfg.inside, self.cfg)
+
     def make_executor(self) -> Executor:
         """Make the executor that works in worker processes; they start with the first run."""
-        return ProcessExecutor(self.cfg)
+        return ProcessExecutor(self.cfg, self._inside)
+
+
+def _find_inside(name: str, cfg: ParallelTrainerCfg) -> Inside:
+    """Find the trainer that works inside the processes, and configure it like this one.
+
+    Raises:
+        ConfigError: It can't work there, or a setting is wrong.
+        PluginError: Nobody offers it.
+    """
+    kind = load("trainer", name)
+    kind.make_inner_executor()
+    common = {field.name: getattr(cfg, field.name) for field in attrs.fields(TrainerCfg)}
+    common |= {"on_member_failure": "continue"}
+    twice = sorted(common.keys() & cfg.inside_cfg.keys())
+    if twice:
+        raise ConfigError(
+            f"inside_cfg.{twice[0]}: the trainer {name!r} takes it from the processes' own "
+            "settings; set it there"
+        )
+    return kind, structure(kind.config_class, {**common, **cfg.inside_cfg}, source="inside_cfg")

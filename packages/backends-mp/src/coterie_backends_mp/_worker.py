@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,16 +19,16 @@ from ._block import Block
 from ._board import Command, Flag
 from ._channel import Channel
 from ._device import DeviceShare
+from ._inside import Inside
 from ._messages import Answer, Ask, FailureReport, Open
 from ._output import Output
 from ._packing import unpack, unpack_small
-from ._reports import report
-from ._seat import Seat
+from ._seats import Seats
 from ._signal import Signal
 from ._spin import Spinner
 from ._system import known_cores, stay_on
 
-_NO_INFOS: dict[int, Any] = {}
+_NO_INFOS: dict[int, bytes] = {}
 CRASHED = 70  # exit code of a worker that failed outside of the members' code
 
 
@@ -56,8 +56,7 @@ class Worker:
         self._channel, self._go, self._done, self._block = channel, go, done, block
         self._output = output
         self._row = block.board.row(number)
-        self._seats: dict[int, Seat] = {}
-        self._turn: Seat | None = None
+        self._members: Seats | Inside = Seats(self._row, output)
         self._share: DeviceShare | None = None
         self._cores = known_cores()
         self._round = 0
@@ -71,8 +70,7 @@ class Worker:
             start = now()
             command, flags, timestep, timesteps = board.read_command()
             if command == Command.STOP:
-                self._seats.clear()
-                self._turn = self._share = None  # a device's memory is counted; give it back
+                del self._members, self._share  # a device's memory is counted; give it back
                 return
             if command == Command.MESSAGE:
                 self._channel.send(self._handle(self._channel.receive()[0]))
@@ -100,17 +98,10 @@ class Worker:
         if isinstance(message, Open):
             return self._open(message)
         assert isinstance(message, Ask)
-        results: dict[int, Any] = {}
-
-        def work(seat: Seat) -> None:
-            results[seat.index] = getattr(seat, message.what)(message.argument[seat.index])
-
-        failures = self._each(work, [i for i in message.argument if i in self._seats])
+        results, failures = self._members.ask(message.what, message.argument)
         return Answer(results=results, failures=tuple(failures))
 
     def _open(self, message: Open) -> Answer:
-        self._seats.clear()
-        self._turn = None
         torch.set_num_threads(message.threads)
         stay_on(self._cores if message.core is None else [message.core])
         interface = unpack(message.interface)
@@ -120,17 +111,11 @@ class Worker:
             arrays = self._block.arrays(interface, layout)
         else:
             arrays = Arrays(Arena(self._share.memory), interface, layout)
-        failures = []
-        for spec in message.seats:
-            self._output.belongs_to(spec.name)
-            self._row.member, self._row.timestep, self._row.phase = spec.index, None, "load"
-            try:
-                seat = Seat(self._row, spec, interface, message, arrays)
-                seat.driver.setup()
-                self._seats[spec.index] = seat
-            except BaseException as error:
-                failures.append(report(spec.index, self._row.phase, None, error))
-        return Answer(results={}, failures=tuple(failures), done=done)
+        kind = Seats if message.inside is None else Inside
+        self._members = kind(self._row, self._output)
+        failures = self._members.open(message, interface, arrays)
+        notes = self._members.notes
+        return Answer(results={}, failures=tuple(failures), done=done, notes=notes)
 
     def _map(self, ticket: bytes | None) -> bytes | None:
         """Map the memory of a device; return the handle of this worker's event there."""
@@ -140,40 +125,15 @@ class Worker:
         return self._share.handle()
 
     def _step(self, command: int, flags: int, timestep: int, timesteps: int) -> list[FailureReport]:
-        if command == Command.BEGIN:
-            return self._each(lambda seat: seat.begin(flags, timestep, timesteps), self._seats)
         infos = self._receive_infos() if flags & Flag.INFOS else _NO_INFOS
-        if command == Command.ADVANCE:
-            return self._each(lambda seat: seat.advance(flags, infos.get(seat.index)), self._seats)
-        return self._each(lambda seat: seat.finish(flags, infos.get(seat.index)), self._seats)
+        return self._members.step(command, flags, timestep, timesteps, infos)
 
-    def _each(
-        self, work: Callable[[Seat], None], indices: Sequence[int] | dict[int, Seat]
-    ) -> list[FailureReport]:
-        """Let members work in turn; one that fails is dropped, the others go on."""
-        failures = []
-        for index in tuple(indices):
-            seat = self._seats[index]
-            if self._turn is not seat:
-                self._turn = seat
-                self._row.member, self._row.timestep = index, seat.driver.timestep
-                self._output.belongs_to(seat.name)
-            try:
-                work(seat)
-            except BaseException as error:
-                driver = seat.driver
-                failures.append(report(index, driver.phase, driver.timestep, error))
-                del self._seats[index]
-        return failures
-
-    def _receive_infos(self) -> dict[int, Any]:
-        """Take infos per member, if any of the members here reads them."""
-        if not any(seat.uses_infos for seat in self._seats.values()):
-            return {}
+    def _receive_infos(self) -> dict[int, bytes]:
+        """Take packed infos, if any of the members here reads them."""
+        if not self._members.uses_infos:
+            return _NO_INFOS
         packed: dict[int, bytes] = self._channel.receive()[0]
-        return {
-            index: unpack_small(packed[index]) if index in packed else {} for index in self._seats
-        }
+        return packed
 
 
 def run(number: int, workers: int, fds: Sequence[int], log: int) -> None:

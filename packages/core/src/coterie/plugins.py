@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._registry.hookspecs import API_VERSION, CoterieSpecs, hookimpl, hookspec
-from ._registry.manager import register
+from ._registry.manager import register, registry
 from ._registry.records import AgentPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
 
 __all__ = [
@@ -15,5 +17,20 @@ __all__ = [
     "TrainerPlugin",
     "hookimpl",
     "hookspec",
+    "load",
     "register",
 ]
+
+
+def load(noun: str, name: str) -> type[Any]:
+    """Import the class that a name stands for.
+
+    Args:
+        noun: ``"trainer"``, ``"agent"``, ``"environment"`` or ``"logger"``.
+        name: The name.
+
+    Raises:
+        ConfigError: The name is no text.
+        PluginError: Nobody offers it, it can't be imported, or is not the right class.
+    """
+    return registry().load(noun, name)

@@ -120,6 +120,10 @@ class Executor(abc.ABC):
         """Seconds since the start of the run that parts of the executor took, by name."""
         return {}
 
+    def describe(self) -> str:
+        """Say how the members were placed, for the user; empty where there is nothing to tell."""
+        return ""
+
     @abc.abstractmethod
     def close(self, deadline: float = 5.0) -> None:
         """Give everything back. Afterwards no process, shared memory or descriptor is left.

@@ -81,6 +81,7 @@ class Trainer(abc.ABC):
             )
         self.env = env
         self.cfg: Any = structure(self.config_class, cfg, source="cfg")
+        self.check_settings()
         self.members: tuple[Member, ...] = make_members(env, agents, scopes)
         self.experiment = experiment
         self.directory = None if run_dir is None else RunDirectory(run_dir)
@@ -95,9 +96,29 @@ class Trainer(abc.ABC):
         if self.cfg.close_environment_at_exit:
             close_at_exit(env)
 
+    def check_settings(self) -> None:
+        """Check what the class of the configuration can't, when the trainer is made.
+
+        Raises:
+            ConfigError: A setting is wrong.
+        """
+
     @abc.abstractmethod
     def make_executor(self) -> Executor:
         """Make the place where the members will live; called once, before the first run."""
+
+    @classmethod
+    def make_inner_executor(cls) -> Executor:
+        """Make an executor for the members of one worker process of another trainer.
+
+        Such an executor works in the process that it is made in. It is given the members of that
+        process and tensors of their instances alone, with ``on_member_failure="continue"``, and
+        a configuration of :attr:`config_class`.
+
+        Raises:
+            ConfigError: This trainer can't work there, as most can't.
+        """
+        raise ConfigError(f"the trainer {cls.kind!r} can't run inside worker processes")
 
     @property
     def agents(self) -> list[Agent]:

@@ -17,3 +17,8 @@ class SequentialTrainer(Trainer):
     def make_executor(self) -> Executor:
         """Make the executor that works in this process."""
         return LocalExecutor()
+
+    @classmethod
+    def make_inner_executor(cls) -> Executor:
+        """Make an executor that lets the members of a worker process have their turn."""
+        return LocalExecutor()

@@ -222,7 +222,8 @@ class EnvSuite:
         boundary.reset(self.seeds(env))
         for timestep in range(self.timesteps):
             taken = boundary.step(self.actions(env, timestep), timestep)
-            for tree in (taken.states, taken.next_states, boundary.states):
+            found: tuple[Any, ...] = (taken.states, taken.next_states, boundary.states)
+            for tree in found:
                 for leaf in space_leaves(env.state_space):
                     tensor = leaf_of(tree, leaf.path)
                     assert (tensor.shape, tensor.dtype) == ((3, *leaf.shape), leaf.dtype)
