@@ -57,7 +57,9 @@ def test_what_is_installed_and_what_could_be(capsys):
     lines = [line.strip() for line in gone.splitlines()]
     assert lines[lines.index("pip install nothing") - 1].endswith("made of nothing")
     assert "install coterie_lost" in lines
-    assert all(len(line) <= 80 for line in out.splitlines())
+    commands = ("pip install", "install ")  # these are copied, so they are never broken
+    others = [line for line in out.splitlines() if not line.strip().startswith(commands)]
+    assert all(len(line) <= 80 for line in others)
 
 
 def test_json(capsys):

@@ -16,9 +16,9 @@ equations of it are
 where ``fᵢ`` is the drag on rod ``i`` and ``Qⱼ`` what acts on ``θⱼ``: the motors, the joints'
 damping and stops, the drag through ``B`` and the drag against turning. Drag is linear in the
 velocity with one factor along a rod and a larger one across it, resistive force theory: J. Gray
-and G. J. Hancock, "The propulsion of sea-urchin spermatozoa", Journal of Experimental Biology 32 (1955). The
-same model of a snake in a viscous medium is derived by P. Liljebäck, K. Y. Pettersen, Ø. Stavdahl
-and J. T. Gravdahl, "Snake Robots", Springer (2013), chapter 2.
+and G. J. Hancock, "The propulsion of sea-urchin spermatozoa", Journal of Experimental Biology 32
+(1955). The same model of a snake in a viscous medium is derived by P. Liljebäck, K. Y. Pettersen,
+Ø. Stavdahl and J. T. Gravdahl, "Snake Robots", Springer (2013), chapter 2.
 """
 
 from __future__ import annotations
