@@ -109,7 +109,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def simulators(session: nox.Session) -> None:
-    """Test the environments on EnvPool, Atari, Brax and MuJoCo Playground themselves."""
+    """Test the environments on the simulators themselves, teams' too."""
     install_workspace(session, *group("test"), *group("simulators"))
     session.run("pytest", *(session.posargs or ["packages/envs"]))
 

@@ -21,8 +21,10 @@ ADAPTERS = {
     "gymnasium": "GymnasiumAdapter",
     "isaaclab": "IsaacLabAdapter",
     "maniskill": "ManiSkillAdapter",
+    "pettingzoo": "PettingZooAdapter",
     "playground": "PlaygroundAdapter",
     "torch": "TorchAdapter",
+    "vmas": "VmasAdapter",
 }
 
 
@@ -36,7 +38,8 @@ def test_listing_imports_neither_torch_nor_a_simulator():
     code = (
         "import sys; from coterie_envs import _plugin; "
         "[record.recognises(3) for record in _plugin.coterie_envs()]; "
-        "print([m for m in ('torch', 'gymnasium', 'envpool', 'jax') if m in sys.modules])"
+        "heavy = ('torch', 'gymnasium', 'envpool', 'jax', 'pettingzoo', 'vmas'); "
+        "print([m for m in heavy if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert result.stdout.strip() == "[]", result.stderr

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ._jax.playground import PlaygroundAdapter
     from ._maniskill.adapter import ManiSkillAdapter
     from ._maniskill.env import ManiSkillEnv
+    from ._pettingzoo.adapter import PettingZooAdapter
+    from ._pettingzoo.env import PettingZooEnv
     from ._torch.acrobot import Acrobot
     from ._torch.adapter import TorchAdapter
     from ._torch.base import TorchEnv
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from ._torch.simulation import Outcome, Simulation
     from ._torch.swimmer import Swimmer
     from ._torch.tiling import tile_frames
+    from ._vmas.adapter import VmasAdapter
+    from ._vmas.env import VmasEnv
 
 _HOME_OF = {
     "Acrobot": "_torch.acrobot",
@@ -51,11 +55,15 @@ _HOME_OF = {
     "MountainCarContinuous": "_torch.mountain_car",
     "Outcome": "_torch.simulation",
     "Pendulum": "_torch.pendulum",
+    "PettingZooAdapter": "_pettingzoo.adapter",
+    "PettingZooEnv": "_pettingzoo.env",
     "PlaygroundAdapter": "_jax.playground",
     "Simulation": "_torch.simulation",
     "Swimmer": "_torch.swimmer",
     "TorchAdapter": "_torch.adapter",
     "TorchEnv": "_torch.base",
+    "VmasAdapter": "_vmas.adapter",
+    "VmasEnv": "_vmas.env",
     "tile_frames": "_torch.tiling",
 }
 
@@ -95,10 +103,14 @@ __all__ = [
     "MountainCarContinuous",
     "Outcome",
     "Pendulum",
+    "PettingZooAdapter",
+    "PettingZooEnv",
     "PlaygroundAdapter",
     "Simulation",
     "Swimmer",
     "TorchAdapter",
     "TorchEnv",
+    "VmasAdapter",
+    "VmasEnv",
     "tile_frames",
 ]

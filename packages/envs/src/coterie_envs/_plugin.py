@@ -63,6 +63,14 @@ def coterie_envs() -> Iterable[EnvPlugin]:
         install='pip install "coterie-envs[maniskill]"',
     )
     yield EnvPlugin(
+        name="pettingzoo",
+        summary="PettingZoo's environments for teams: MPE2, SISL and your own",
+        loader=_load("_pettingzoo.adapter", "PettingZooAdapter"),
+        recognises=_recognise.is_pettingzoo,
+        needs=("pettingzoo",),
+        install='pip install "coterie-envs[pettingzoo]"',
+    )
+    yield EnvPlugin(
         name="playground",
         summary="MuJoCo Playground's environments, compiled by JAX",
         loader=_load("_jax.playground", "PlaygroundAdapter"),
@@ -74,4 +82,12 @@ def coterie_envs() -> Iterable[EnvPlugin]:
         name="torch",
         summary="vectorised environments written in torch, on any device",
         loader=_load("_torch.adapter", "TorchAdapter"),
+    )
+    yield EnvPlugin(
+        name="vmas",
+        summary="VMAS: teams in physics written in torch, many instances on any device",
+        loader=_load("_vmas.adapter", "VmasAdapter"),
+        recognises=_recognise.is_vmas,
+        needs=("vmas",),
+        install='pip install "coterie-envs[vmas]"',
     )

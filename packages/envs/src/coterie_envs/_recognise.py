@@ -36,6 +36,19 @@ def is_maniskill(env: Any) -> bool:
     )
 
 
+def is_pettingzoo(env: Any) -> bool:
+    """Whether it is one of PettingZoo's environments, a class of them, or a list of these."""
+    if isinstance(env, list | tuple):
+        return bool(env) and all(map(is_pettingzoo, env))
+    kind = env if isinstance(env, type) else type(env)
+    return any(_has_kind(kind, "pettingzoo", name) for name in ("ParallelEnv", "AECEnv"))
+
+
+def is_vmas(env: Any) -> bool:
+    """Whether it is an environment of VMAS, without its wrappers for other libraries."""
+    return _has_base(env, "vmas", "Environment")
+
+
 def is_playground(env: Any) -> bool:
     """Whether it is one of MuJoCo Playground's environments."""
     return _has_base(env, "mujoco_playground", "MjxEnv")
@@ -49,9 +62,13 @@ def is_gymnasium(env: Any) -> bool:
 
 
 def _has_base(env: Any, package: str, name: str) -> bool:
+    return _has_kind(type(env), package, name)
+
+
+def _has_kind(kind: type[Any], package: str, name: str) -> bool:
     return any(
         base.__module__.partition(".")[0] == package and base.__name__ == name
-        for base in type(env).__mro__
+        for base in kind.__mro__
     )
 
 

@@ -1,0 +1,1 @@
+"""PettingZoo's environments behind the contract for teams."""

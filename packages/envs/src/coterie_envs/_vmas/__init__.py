@@ -1,0 +1,1 @@
+"""VMAS's environments behind the contract for teams."""
