@@ -321,6 +321,7 @@ class PPOLearner(Learner):
             all_valid=self.all_valid,
             normalize_advantages=self.cfg.normalize_advantages,
             time_limit_bootstrap=self.cfg.time_limit_bootstrap,
+            alive=self.alive,
         )
 
     def descend(self, samples: Samples) -> list[Step]:

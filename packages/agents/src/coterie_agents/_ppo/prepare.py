@@ -80,6 +80,7 @@ def prepare(
     all_valid: bool,
     normalize_advantages: bool,
     time_limit_bootstrap: bool,
+    alive: torch.Tensor | None = None,
 ) -> Prepared:
     """Compute what one update needs from a full memory.
 
@@ -95,6 +96,7 @@ def prepare(
         all_valid: Whether every row is experience.
         normalize_advantages: Whether to standardise advantages.
         time_limit_bootstrap: Whether truncated steps bootstrap.
+        alive: bool ``[P]``: members that still learn; ``None``: all.
 
     Returns:
         Samples and diagnostics.
@@ -103,7 +105,7 @@ def prepare(
     valid = None if all_valid else kept["valid"]
     weights = None if valid is None else by_member(valid).to(hyper.ratio_clip.dtype)
     actions = by_member(kept["actions"])
-    seen = _look(memory, networks, actions, weights)
+    seen = _look(memory, networks, actions, weights, alive)
     values, next_values = _values(memory, networks, seen.value_inputs, value_scaler)
     terminated, truncated = kept["terminated"], kept["truncated"]
     if not time_limit_bootstrap:
@@ -152,6 +154,7 @@ def _look(
     networks: ActorCritic,
     actions: torch.Tensor,
     weights: torch.Tensor | None,
+    alive: torch.Tensor | None,
 ) -> _Seen:
     """Build the networks' inputs, and ask the policy as it acted for log-probabilities."""
     policy_place, value_place = networks.policy_input, networks.value_input
@@ -162,7 +165,7 @@ def _look(
     log_prob, _ = networks.evaluate(as_acted, actions)
 
     scaled = tuple(pair for pair in raw.values() if pair[0].scaler is not None)
-    first_time = tuple(pair for pair in scaled if _is_new(pair[0]))
+    first_time = tuple(pair for pair in scaled if is_new(pair[0], alive))
     take_statistics(first_time, weights)
     policy_inputs = as_acted
     if first_time:
@@ -178,8 +181,17 @@ def _look(
     )
 
 
-def _is_new(place: NetworkInput) -> bool:
-    return place.scaler is not None and not bool((place.scaler.count > 0).all())
+def is_new(place: NetworkInput, alive: torch.Tensor | None) -> bool:
+    """Whether there are no statistics yet; a member that failed may never get any.
+
+    Args:
+        place: Where the statistics are.
+        alive: bool ``[P]``: members that still learn; ``None``: all.
+    """
+    if place.scaler is None:
+        return False
+    seen = place.scaler.count > 0
+    return not bool((seen if alive is None else seen | ~alive).all())
 
 
 @torch.no_grad()

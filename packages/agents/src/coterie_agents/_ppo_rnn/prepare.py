@@ -8,7 +8,13 @@ import torch
 from attrs import frozen
 
 from .._models.inputs import NetworkInput
-from .._ppo.prepare import Prepared, explained_variance, standardize, take_statistics
+from .._ppo.prepare import (
+    Prepared,
+    explained_variance,
+    is_new,
+    standardize,
+    take_statistics,
+)
 from .._ppo.returns import gae
 from .._ppo.rollout import Samples
 from .._recurrent.network import StackedRecurrent
@@ -76,7 +82,7 @@ def prepare(
     as_acted = _unroll(networks.policy, policy_place, raw, first, starts, length)
     log_prob, _ = networks.head.evaluate(as_acted.outputs, networks.log_std, actions)
     scaled = tuple(pair for pair in raw.values() if pair[0].scaler is not None)
-    new = tuple(pair for pair in scaled if _is_new(pair[0]))
+    new = tuple(pair for pair in scaled if is_new(pair[0], learner.alive))
     take_statistics(new, weights)
     policy = as_acted
     if new:
@@ -115,10 +121,6 @@ def prepare(
 def _rows(tensor: torch.Tensor) -> torch.Tensor:
     """Turn ``[T, P, N, ...]`` into ``[P, N * T, ...]``."""
     return by_instance(tensor).flatten(1, 2)
-
-
-def _is_new(place: NetworkInput) -> bool:
-    return place.scaler is not None and not bool((place.scaler.count > 0).all())
 
 
 def _arrange(memory: RolloutMemory, place: NetworkInput, name: str, rows: Any = None) -> Any:
