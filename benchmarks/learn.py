@@ -22,7 +22,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import asdict, evolve, frozen
+from attrs import asdict, evolve, field, frozen
+from gymnasium.vector import AutoresetMode
 from scipy.stats import bootstrap, trim_mean
 
 import coterie
@@ -37,6 +38,7 @@ EVALUATION = {
     "CartPole-v1": (16, 500),
     "Acrobot-v1": (16, 500),
     "Pendulum-v1": (16, 200),
+    "balance": (64, 100),
 }
 """Instances of each seed in the evaluation, one episode in each, and the longest that it may be."""
 
@@ -53,6 +55,7 @@ class Case:
         timesteps: Steps of each instance.
         bar: Interquartile mean return that should be reached.
         settings: Settings of the agents.
+        env_settings: Settings of the environment.
     """
 
     task: str
@@ -62,6 +65,7 @@ class Case:
     timesteps: int
     bar: float
     settings: Mapping[str, Any]
+    env_settings: Mapping[str, Any] = field(factory=dict)
 
     @property
     def name(self) -> str:
@@ -146,6 +150,32 @@ def swing(agent: str, num_envs: int, timesteps: int, settings: Mapping[str, Any]
     )
 
 
+TEAM = {
+    "rollouts": 100,
+    "learning_rate": 5e-4,
+    "discount_factor": 0.99,
+    "gae_lambda": 0.9,
+}
+
+
+def carry(agent: str) -> Case:
+    """Describe a case on VMAS's balance: three actors carry a package on a line.
+
+    The bar is what one team reached in half a million environment steps; untrained teams get
+    about -8. The returns of Bettini et al. 2022 (arXiv:2207.03530) are told in a figure only.
+    """
+    return Case(
+        task="balance",
+        agent=agent,
+        env="vmas:balance",
+        num_envs=128,
+        timesteps=4_000,
+        bar=40.0,
+        settings=TEAM,
+        env_settings={"max_steps": 100},
+    )
+
+
 CASES = (
     balance("ppo", 16, 8_000, PPO_SMALL),
     balance("dqn", 8, 6_250, DQN_SMALL),
@@ -158,6 +188,8 @@ CASES = (
     swing("ddpg", 4, 5_000, DDPG),
     swing("ppo", 16, 12_000, PPO_SWING),
     swing("rpo", 16, 12_000, {**PPO_SWING, "alpha": 0.2}),
+    carry("mappo"),
+    carry("ippo"),
 )
 
 
@@ -216,7 +248,9 @@ def middle(returns: Sequence[float]) -> tuple[float, float, float]:
 
 def measure(case: Case) -> Result:
     """Train the seeds of a case as one population, let them act greedily, and sum up."""
-    env = coterie.make_env(case.env, num_envs=case.num_envs * len(SEEDS), seed=0)
+    env = coterie.make_env(
+        case.env, num_envs=case.num_envs * len(SEEDS), seed=0, **case.env_settings
+    )
     agents = [
         coterie.make_agent(
             case.agent, env=env, name=f"seed-{seed}", seed=seed, cfg=dict(case.settings)
@@ -264,7 +298,7 @@ def evaluate(case: Case, agents: Sequence[coterie.Agent]) -> list[float]:
     num_envs, timesteps = EVALUATION[case.task]
     found = []
     for seed, agent in enumerate(agents):
-        env = coterie.make_env(case.env, num_envs=num_envs, seed=10_000 + seed)
+        env = coterie.make_env(case.env, num_envs=num_envs, seed=10_000 + seed, **case.env_settings)
         agent.enable_training_mode(False)
         found.append(first_returns(env, agent, timesteps))
         agent.enable_training_mode(True)
@@ -274,20 +308,38 @@ def evaluate(case: Case, agents: Sequence[coterie.Agent]) -> list[float]:
 
 @torch.no_grad()
 def first_returns(env: coterie.VectorEnv, agent: coterie.Agent, timesteps: int) -> float:
-    """Average the returns of the first episode of each instance."""
+    """Average the returns of the first episode of each instance, and of a team over its actors."""
     observations, _ = env.reset(seed=1)
-    total = torch.zeros(env.num_envs)
-    running = torch.ones(env.num_envs, dtype=torch.bool)
+    total = torch.zeros(len(by_actor(env.action_space)), env.num_envs)
+    running = torch.ones_like(total, dtype=torch.bool)
+    there = running.clone()
     for timestep in range(timesteps):
         actions = agent.act(
             observations, timestep=timestep, timesteps=timesteps, deterministic=True
         )
         observations, rewards, terminated, truncated, _ = env.step(actions)
-        total += torch.where(running, rewards.reshape(-1).float(), 0.0)
-        running &= ~(terminated | truncated).reshape(-1)
+        rewards, terminated, truncated = map(rows, (rewards, terminated, truncated))
+        total += torch.where(running, rewards.float(), 0.0)
+        ended = terminated | truncated
+        running &= ~ended
+        there &= ~ended
         if not bool(running.any()):
             return float(total.mean())
+        over = ~there.any(0)
+        if env.autoreset_mode is AutoresetMode.DISABLED and bool(over.any()):
+            observations, _ = env.reset(options={"reset_mask": over})
+        there |= over
     raise RuntimeError(f"an episode is longer than {timesteps} timesteps")
+
+
+def by_actor(space: Any) -> Sequence[Any]:
+    """List a team's spaces or tensors; of an agent for one, the only one."""
+    return list(space.values()) if isinstance(space, Mapping) else [space]
+
+
+def rows(tensors: Any) -> torch.Tensor:
+    """Lay the tensors of a team below each other, ``[actors, instances]``."""
+    return torch.stack([tensor.reshape(-1) for tensor in by_actor(tensors)])
 
 
 def read(metrics: Path) -> tuple[list[int], list[tuple[float, float, float]]]:
