@@ -72,6 +72,27 @@ def test_cartpole_spaces_are_gymnasiums():
     assert env.action_space == single.action_space
 
 
+@pytest.mark.parametrize(("kind", "seen"), [(CartPole, [0, 2]), (Pendulum, [0, 1])])
+def test_without_velocities_only_what_is_seen_differs(kind, seen):
+    whole, partial = kind(30, seed=4), kind(30, seed=4, velocities=False)
+    space = partial.observation_space
+    assert np.array_equal(space.high, whole.observation_space.high[seen])
+    assert np.array_equal(space.low, whole.observation_space.low[seen])
+    assert torch.equal(whole.reset()[0][:, seen], partial.reset()[0])
+    ends = 0
+    for step in range(60):
+        torch.manual_seed(step)
+        actions = torch.randint(2, (30,)) if kind is CartPole else torch.rand(30, 1) * 4 - 2
+        left, right = whole.step(actions), partial.step(actions)
+        assert right[0].shape == (30, 2)
+        assert right[0].dtype == torch.float32
+        assert torch.equal(left[0][:, seen], right[0])
+        assert torch.equal(left[4]["final_obs"][:, seen], right[4]["final_obs"])
+        assert all(map(torch.equal, left[1:4], right[1:4]))
+        ends += int(right[2].sum())
+    assert (ends > 30) is (kind is CartPole)
+
+
 def test_one_step_of_cartpole_by_hand():
     """From rest and upright the pole's acceleration is -F/M / (l (4/3 - m/M))."""
     env = CartPole(2, seed=0)

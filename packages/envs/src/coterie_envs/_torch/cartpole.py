@@ -36,9 +36,12 @@ class CartPole(TorchEnv):
     in the same order as gymnasium 1.x computes them. torch's sine and numpy's may differ in the
     last bit.
 
+    Without ``velocities`` an observation holds position and angle only: a policy has to remember.
+
     Args:
         num_envs: Number of instances.
         sutton_barto_reward: Whether rewards are 0 and -1 instead of 1.
+        velocities: Whether observations hold the two velocities.
         settings: As in :class:`TorchEnv`.
     """
 
@@ -49,10 +52,17 @@ class CartPole(TorchEnv):
     view = (-2.4, -0.6, 2.4, 1.8)
 
     def __init__(
-        self, num_envs: int = 1, *, sutton_barto_reward: bool = False, **settings: Any
+        self,
+        num_envs: int = 1,
+        *,
+        sutton_barto_reward: bool = False,
+        velocities: bool = True,
+        **settings: Any,
     ) -> None:
         super().__init__(num_envs, **settings)
+        self.velocities = bool(velocities)
         high = np.array([2 * X_LIMIT, np.inf, 2 * ANGLE_LIMIT, np.inf], dtype=np.float32)
+        high = high if self.velocities else high[::2]
         self.observation_space = spaces.Box(-high, high, dtype=np.float32)
         self.action_space = spaces.Discrete(2)
         limits = ((X_LIMIT,), (ANGLE_LIMIT,))
@@ -94,7 +104,9 @@ class CartPole(TorchEnv):
         return (state[::2].abs() > self._limits).any(0)
 
     def observe(self, state: torch.Tensor) -> torch.Tensor:
-        """The state as float32 ``[N, 4]``."""
+        """The state as float32 ``[N, 4]``; without velocities position and angle, ``[N, 2]``."""
+        if not self.velocities:
+            state = state[::2]
         return state.new_empty(state.shape[::-1], dtype=torch.float32).copy_(state.t())
 
     def shapes(self, state: torch.Tensor) -> list[Capsule]:

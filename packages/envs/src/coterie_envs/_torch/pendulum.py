@@ -32,9 +32,12 @@ class Pendulum(TorchEnv):
     The same terms in the same order and precision as gymnasium 1.x computes them (what holds
     only the torque is float32). torch's sine and numpy's may differ in the last bit.
 
+    Without ``velocities`` an observation is the angle's cosine and sine: a policy has to remember.
+
     Args:
         num_envs: Number of instances.
         g: Gravity, m/s².
+        velocities: Whether observations hold the angular velocity.
         settings: As in :class:`TorchEnv`.
 
     Raises:
@@ -47,12 +50,15 @@ class Pendulum(TorchEnv):
     episode_steps = 200
     view = (-1.3, -1.3, 1.3, 1.3)
 
-    def __init__(self, num_envs: int = 1, *, g: float = 10.0, **settings: Any) -> None:
+    def __init__(
+        self, num_envs: int = 1, *, g: float = 10.0, velocities: bool = True, **settings: Any
+    ) -> None:
         super().__init__(num_envs, **settings)
         if isinstance(g, bool) or not isinstance(g, int | float) or not math.isfinite(g):
             raise ConfigError(f"g = {g!r}: expected a finite number")
         self.g = float(g)
-        high = np.array([1.0, 1.0, MAX_SPEED], dtype=np.float32)
+        self.velocities = bool(velocities)
+        high = np.array([1.0, 1.0, MAX_SPEED][: 3 if self.velocities else 2], dtype=np.float32)
         self.observation_space = spaces.Box(-high, high, dtype=np.float32)
         self.action_space = spaces.Box(-MAX_TORQUE, MAX_TORQUE, (1,), np.float32)
 
@@ -90,8 +96,10 @@ class Pendulum(TorchEnv):
         return torch.zeros_like(state[0], dtype=torch.bool)
 
     def observe(self, state: torch.Tensor) -> torch.Tensor:
-        """Cosine, sine and velocity as float32 ``[N, 3]``."""
-        return torch.stack((state[0].cos(), state[0].sin(), state[1]), 1).float()
+        """Cosine, sine and velocity as float32 ``[N, 3]``; without velocities ``[N, 2]``."""
+        angle, speed = state.unbind(0)
+        parts = (angle.cos(), angle.sin(), speed) if self.velocities else (angle.cos(), angle.sin())
+        return torch.stack(parts, 1).float()
 
     def shapes(self, state: torch.Tensor) -> list[Capsule]:
         """The rod and its axle."""
