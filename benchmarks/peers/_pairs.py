@@ -71,11 +71,11 @@ def compare(cases: Mapping[str, Case], peer: str, about: str, unit: str = "steps
     parser.add_argument("--case", choices=sorted(cases), action="append")
     chosen = parser.parse_args()
     results = {}
-    print(f"{'case':<34}{'Coterie':>12}{peer:>12}{'ratio':>8}   {unit}, medians of pairs")
+    print(f"{'case':<42}{'Coterie':>12}{peer:>12}{'ratio':>8}   {unit}, medians of pairs")
     for name in chosen.case or cases:
         pairs = [cases[name].pair() for _ in range(chosen.pairs)]
         ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
         ratio = statistics.median(left / right for left, right in pairs)
-        print(f"{name:<34}{ours:>12,.0f}{theirs:>12,.0f}{ratio:>8.2f}", flush=True)
+        print(f"{name:<42}{ours:>12,.0f}{theirs:>12,.0f}{ratio:>8.2f}", flush=True)
         results[name] = {"coterie": ours, peer: theirs, "ratio": ratio, "pairs": pairs}
     print(json.dumps(results))

@@ -12,6 +12,8 @@ installed beside Coterie (``nox -s peers`` does that). Prints a table and, last,
 
 from __future__ import annotations
 
+from typing import Any
+
 from _pairs import compare, run_job, seconds_per_step
 from attrs import frozen
 
@@ -26,6 +28,7 @@ class Case:
         theirs: skrl's trainer.
         agents: Number of agents.
         instances: Instances of each.
+        processes: Worker processes of Coterie's ``parallel`` with stacks inside; 0: no stacks.
     """
 
     look: str
@@ -33,13 +36,20 @@ class Case:
     theirs: str
     agents: int = 4
     instances: int = 16
+    processes: int = 0
 
     def pair(self) -> tuple[float, float]:
         """Measure both sides, in environment steps per second summed over the agents."""
         return self._speed("coterie", self.ours), self._speed("skrl", self.theirs)
 
     def _speed(self, job: str, trainer: str) -> float:
-        options = {"trainer": trainer, "agents": self.agents, "instances": self.instances}
+        options: dict[str, Any] = {
+            "trainer": trainer,
+            "agents": self.agents,
+            "instances": self.instances,
+        }
+        if job == "coterie" and self.processes:
+            options |= {"processes": self.processes}
         together = self.instances * self.agents
         if self.look == "met":
             done = run_job(job, {**options, "steps": 1000, "threads": 0})
@@ -57,6 +67,9 @@ CASES = {
     "steady, fused, 4 agents": Case("steady", "fused", "sequential"),
     "steady, fused, 16 agents": Case("steady", "fused", "sequential", 16),
     "steady, fused, 16 agents of 4": Case("steady", "fused", "sequential", 16, 4),
+    "steady, fused in 2 processes, 16 agents": Case(
+        "steady", "parallel", "sequential", 16, processes=2
+    ),
 }
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--instances", type=int, default=16)
+    parser.add_argument("--processes", type=int, default=0)
     parser.add_argument("--compile", type=int, default=0)
     chosen = parser.parse_args()
     if chosen.threads:
@@ -43,6 +44,8 @@ def main() -> None:
     cfg = {"timesteps": chosen.steps, "headless": True, "disable_progressbar": True}
     if chosen.trainer == "parallel" and chosen.threads:
         cfg["threads"] = chosen.threads
+    if chosen.processes:
+        cfg |= {"inside": "fused", "processes": chosen.processes}
     if chosen.compile:  # once before the time counts
         once = {**cfg, "timesteps": 128}
         first = coterie.make_trainer(chosen.trainer, env=env, agents=agents, cfg=once)
