@@ -228,7 +228,7 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def learn(session: nox.Session) -> None:
-    """Train five seeds of every algorithm on its tasks, into docs/: nox -s learn -- [CASE ...]."""
+    """Train five seeds of each algorithm on its tasks: nox -s learn -- [--long] [CASE ...]."""
     install_workspace(session, *group("learn"))
     session.run("python", "benchmarks/learn.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
 

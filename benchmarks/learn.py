@@ -6,6 +6,7 @@ it reaches the bar. Curves show the same over training.
 
     python benchmarks/learn.py                        every case, into docs/
     python benchmarks/learn.py CartPole-v1/ppo        some of them: other rows stay as they are
+    python benchmarks/learn.py --long                 the long ones too: hours
     python benchmarks/learn.py --short --out FOLDER   a tenth of the steps and no bars
 """
 
@@ -22,7 +23,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from attrs import asdict, evolve, field, frozen
+from _learning_cases import CASES, EVALUATION, Case, wanted
+from attrs import asdict, evolve, frozen
 from gymnasium.vector import AutoresetMode
 from scipy.stats import bootstrap, trim_mean
 
@@ -34,164 +36,6 @@ SHORTER = 10
 START = "<!-- measured by benchmarks/learn.py -->\n"
 END = "<!-- end of what was measured -->\n"
 
-EVALUATION = {
-    "CartPole-v1": (16, 500),
-    "Acrobot-v1": (16, 500),
-    "Pendulum-v1": (16, 200),
-    "balance": (64, 100),
-}
-"""Instances of each seed in the evaluation, one episode in each, and the longest that it may be."""
-
-
-@frozen(kw_only=True)
-class Case:
-    """One algorithm on one task.
-
-    Attributes:
-        task: Name of the task.
-        agent: Name of the algorithm.
-        env: Name that the environment is made by.
-        num_envs: Instances of each seed.
-        timesteps: Steps of each instance.
-        bar: Interquartile mean return that should be reached.
-        settings: Settings of the agents.
-        env_settings: Settings of the environment.
-    """
-
-    task: str
-    agent: str
-    env: str
-    num_envs: int
-    timesteps: int
-    bar: float
-    settings: Mapping[str, Any]
-    env_settings: Mapping[str, Any] = field(factory=dict)
-
-    @property
-    def name(self) -> str:
-        """What the case is called on the command line."""
-        return f"{self.task}/{self.agent}"
-
-
-PPO_SMALL = {
-    "rollouts": 64,
-    "learning_epochs": 8,
-    "discount_factor": 0.98,
-    "gae_lambda": 0.9,
-    "learning_rate": 1e-3,
-    "learning_rate_scheduler": "linear",
-    "kl_threshold": 0.02,
-}
-A2C_SMALL = {"learning_rate": 2e-3, "learning_rate_scheduler": "linear", "gae_lambda": 0.95}
-DQN_SMALL = {
-    "memory_size": 100_000,
-    "batch_size": 64,
-    "learning_starts": 125,
-    "learning_rate": 2.3e-3,
-    "learning_rate_scheduler": "linear",
-    "update_interval": 32,
-    "gradient_steps": 128,
-    "target_update_interval": 128,
-    "exploration_timesteps": 1_000,
-    "final_epsilon": 0.04,
-    "model": {"hidden_sizes": [256, 256]},
-}
-PPO_SWING = {"rollouts": 64, "learning_epochs": 8, "discount_factor": 0.95}
-REPLAY = {
-    "critic_learning_rate": 1e-3,
-    "discount_factor": 0.98,
-    "batch_size": 128,
-    "gradient_steps": 2,
-    "random_timesteps": 250,
-    "learning_starts": 250,
-    "model": {"hidden_sizes": [64, 64]},
-}
-SAC = {**REPLAY, "actor_learning_rate": 1e-3, "temperature_learning_rate": 1e-3}
-TD3 = {**REPLAY, "actor_learning_rate": 1e-3}
-DDPG = {**REPLAY, "actor_learning_rate": 3e-4, "polyak": 0.01, "exploration_noise": 0.2}
-
-
-def balance(agent: str, num_envs: int, timesteps: int, settings: Mapping[str, Any]) -> Case:
-    """Describe a case on CartPole."""
-    return Case(
-        task="CartPole-v1",
-        agent=agent,
-        env="torch:CartPole-v1",
-        num_envs=num_envs,
-        timesteps=timesteps,
-        bar=475.0,
-        settings=settings,
-    )
-
-
-def acrobot(agent: str, num_envs: int, timesteps: int, settings: Mapping[str, Any]) -> Case:
-    """Describe a case on Acrobot."""
-    return Case(
-        task="Acrobot-v1",
-        agent=agent,
-        env="gymnasium:Acrobot-v1",
-        num_envs=num_envs,
-        timesteps=timesteps,
-        bar=-100.0,
-        settings=settings,
-    )
-
-
-def swing(agent: str, num_envs: int, timesteps: int, settings: Mapping[str, Any]) -> Case:
-    """Describe a case on the pendulum."""
-    return Case(
-        task="Pendulum-v1",
-        agent=agent,
-        env="torch:Pendulum-v1",
-        num_envs=num_envs,
-        timesteps=timesteps,
-        bar=-200.0,
-        settings=settings,
-    )
-
-
-TEAM = {
-    "rollouts": 100,
-    "learning_rate": 5e-4,
-    "discount_factor": 0.99,
-    "gae_lambda": 0.9,
-}
-
-
-def carry(agent: str) -> Case:
-    """Describe a case on VMAS's balance: three actors carry a package on a line.
-
-    The bar is what one team reached in half a million environment steps; untrained teams get
-    about -8. The returns of Bettini et al. 2022 (arXiv:2207.03530) are told in a figure only.
-    """
-    return Case(
-        task="balance",
-        agent=agent,
-        env="vmas:balance",
-        num_envs=128,
-        timesteps=4_000,
-        bar=40.0,
-        settings=TEAM,
-        env_settings={"max_steps": 100},
-    )
-
-
-CASES = (
-    balance("ppo", 16, 8_000, PPO_SMALL),
-    balance("dqn", 8, 6_250, DQN_SMALL),
-    balance("a2c", 16, 25_000, A2C_SMALL),
-    acrobot("ppo", 16, 8_000, PPO_SMALL),
-    acrobot("dqn", 8, 12_500, DQN_SMALL),
-    acrobot("a2c", 16, 25_000, A2C_SMALL),
-    swing("sac", 4, 5_000, SAC),
-    swing("td3", 4, 5_000, TD3),
-    swing("ddpg", 4, 5_000, DDPG),
-    swing("ppo", 16, 12_000, PPO_SWING),
-    swing("rpo", 16, 12_000, {**PPO_SWING, "alpha": 0.2}),
-    carry("mappo"),
-    carry("ippo"),
-)
-
 
 @frozen(kw_only=True)
 class Result:
@@ -200,7 +44,7 @@ class Result:
     Attributes:
         task: Name of the task.
         agent: Name of the algorithm.
-        bar: What should be reached.
+        bar: What should be reached; ``None``: nothing, it is a control.
         env_steps: Environment steps of each seed.
         seconds: Duration of the training of all seeds.
         returns: Mean return of each seed, acting greedily after training.
@@ -213,7 +57,7 @@ class Result:
 
     task: str
     agent: str
-    bar: float
+    bar: float | None
     env_steps: int
     seconds: float
     returns: list[float]
@@ -227,6 +71,11 @@ class Result:
     def name(self) -> str:
         """What the case is called on the command line."""
         return f"{self.task}/{self.agent}"
+
+    @property
+    def missed(self) -> bool:
+        """Whether the mean is below the bar."""
+        return self.bar is not None and self.mean < self.bar
 
 
 def middle(returns: Sequence[float]) -> tuple[float, float, float]:
@@ -379,7 +228,8 @@ def draw(task: str, results: Sequence[Result], folder: Path) -> Path:
         mean, low, high = np.asarray(result.curve).reshape(-1, 3).T
         axes.plot(result.steps, mean, color=colour, label=result.agent)
         axes.fill_between(result.steps, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.axhline(results[0].bar, color="#555555", linewidth=0.8, linestyle="--", label="bar")
+    for bar in {result.bar for result in results} - {None}:
+        axes.axhline(bar, color="#555555", linewidth=0.8, linestyle="--", label=f"bar, {bar:g}")
     axes.set_xlabel("environment steps of each seed")
     axes.set_ylabel("return of the episodes in training")
     axes.set_title(f"{task}: interquartile mean of {len(SEEDS)} seeds", loc="left")
@@ -399,10 +249,11 @@ def table(results: Sequence[Result]) -> str:
     ]
     for r in results:
         seeds = ", ".join(f"{value:.0f}" for value in r.returns)
-        met = "yes" if r.mean >= r.bar else "no"
+        bar, met = ("none: a control", "-") if r.bar is None else (f"{r.bar:g}", "yes")
+        met = "no" if r.missed else met
         lines.append(
             f"| {r.task} | {r.agent} | {r.env_steps:,} | {r.seconds:.0f} | {r.mean:.1f} "
-            f"| {r.low:.1f} to {r.high:.1f} | {seeds} | {r.bar:g} | {met} |"
+            f"| {r.low:.1f} to {r.high:.1f} | {seeds} | {bar} | {met} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -441,6 +292,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", help=", ".join(case.name for case in CASES))
     parser.add_argument("--short", action="store_true", help="a tenth of the steps, no bars")
+    parser.add_argument("--long", action="store_true", help="the long cases too: hours")
     parser.add_argument("--out", type=Path, help="folder of the results; default: docs")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
@@ -452,14 +304,12 @@ def main() -> None:
     folder = asked.out or ROOT / "docs"
     torch.set_num_threads(asked.threads)
     found = earlier(folder)
-    for case in CASES:
-        if asked.cases and case.name not in asked.cases:
-            continue
+    for case in wanted(asked.cases, long=asked.long):
         chosen = evolve(case, timesteps=case.timesteps // SHORTER) if asked.short else case
         found[case.name] = measure(chosen)
         write([found[c.name] for c in CASES if c.name in found], folder)
         print(table([found[case.name]]), flush=True)
-    if not asked.short and any(r.mean < r.bar for r in found.values()):
+    if not asked.short and any(result.missed for result in found.values()):
         raise SystemExit("some bars were not met")
 
 
