@@ -38,8 +38,9 @@ class Rows:
         device: torch.device,
         converts: bool = True,
     ) -> None:
-        self._shape, self._dtype, self._device = shape, dtype, device
+        self._shape, self._device = shape, device
         numpy: Any = torch.empty(0, dtype=dtype).numpy().dtype
+        self._numpy = numpy
         self._wanted = numpy if converts else None
         self._taken = None if converts else numpy
         self._on_cpu = device.type == "cpu"
@@ -57,8 +58,9 @@ class Rows:
         return self._tensors.pop()
 
     def _make(self) -> None:
-        block = torch.empty((_BLOCK, *self._shape), dtype=self._dtype)
-        self._tensors, self._arrays = list(block.unbind(0)), list(block.numpy())
+        # Tensors made of rows cost less than views that torch cuts out of one tensor.
+        self._arrays = list(np.empty((_BLOCK, *self._shape), self._numpy))
+        self._tensors = list(map(torch.from_numpy, self._arrays))
 
 
 def batch_reader(

@@ -99,9 +99,11 @@ def array_writer(space: spaces.Space[Any], batched: spaces.Space[Any]) -> Callab
 
 
 def _to_array(tensor: torch.Tensor, dtype: Any) -> np.ndarray[Any, Any]:
-    if tensor.requires_grad or not tensor.is_cpu:
-        tensor = tensor.detach().cpu()
-    return np.array(tensor.numpy(), dtype=dtype, order="C")
+    try:
+        array = tensor.numpy()
+    except (RuntimeError, TypeError):  # it needs gradients, or lies on another device
+        array = tensor.detach().cpu().numpy()
+    return array.astype(dtype, order="C")
 
 
 def _part(space: Any, path: tuple[str | int, ...]) -> Any:
