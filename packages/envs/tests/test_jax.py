@@ -173,8 +173,26 @@ def test_bad_limits(kind, settings):
     assert check_limits(-1, 1) is None
 
 
+@pytest.mark.parametrize(
+    ("changes", "config", "device", "wanted"),
+    [
+        ({}, {"impl": "warp"}, "cpu", {"impl": "jax"}),
+        ({"ctrl_dt": 1}, {"impl": "warp", "vision": False}, "cpu", {"ctrl_dt": 1, "impl": "jax"}),
+        ({}, {"impl": "warp"}, "cuda:0", {}),
+        ({"impl": "warp"}, {"impl": "warp"}, "cpu", {"impl": "warp"}),
+        ({"vision": True}, {"impl": "warp", "vision": False}, "cpu", {"vision": True}),
+        ({}, {"impl": "jax"}, "cpu", {}),
+        ({}, {}, "cpu", {}),
+    ],
+)
+def test_playground_computes_with_jax_where_warp_has_no_gpu(changes, config, device, wanted):
+    from coterie_envs._jax.playground import _with_implementation
+
+    assert _with_implementation(changes, config, torch.device(device)) == wanted
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("spec", "module", "settings", "wrong"),
     [

@@ -13,6 +13,8 @@ from .._needs import install, installed, need
 from .limits import check_limits, refuse_wrappers
 
 if TYPE_CHECKING:
+    import torch
+
     from .env import JaxEnv
 
 
@@ -46,6 +48,8 @@ class PlaygroundAdapter(EnvAdapter):
                 the instance's first one did.
             settings: What to change in the environment's configuration, with dots or in tables
                 for what lies deeper (``impl``, ``ctrl_dt``, ``reward_config.scales``, …).
+                Without ``impl``, what the configuration has for MuJoCo Warp is computed by JAX
+                where there is no CUDA.
 
         Raises:
             ConfigError: Playground or the device is missing, there is no such id (with the
@@ -58,7 +62,7 @@ class PlaygroundAdapter(EnvAdapter):
                 f"playground has no environment {env_id!r}{did_you_mean(env_id, registry.ALL_ENVS)}"
             )
         config = registry.get_default_config(env_id)
-        changes = _flat(settings)
+        changes = _with_implementation(_flat(settings), config, place)
         given = config.get("action_repeat", 1) if action_repeat is None else action_repeat
         steps = config.get("episode_length", 1000)
         whole = -(-steps // given) if max_episode_steps is None else max_episode_steps
@@ -113,6 +117,20 @@ def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
         else:
             found[f"{before}{key}"] = value
     return found
+
+
+def _with_implementation(
+    changes: dict[str, Any], config: Mapping[str, Any], device: torch.device
+) -> dict[str, Any]:
+    """Choose the implementation of MuJoCo, unless it is given, that suits the device.
+
+    MuJoCo Warp is made for NVIDIA's GPUs, and most configurations ask for it. Elsewhere MJX takes
+    its implementation in JAX when it is left the choice; so do we. Vision needs Warp.
+    """
+    vision = changes.get("vision", config.get("vision", False))
+    if device.type == "cuda" or "impl" in changes or vision or config.get("impl") != "warp":
+        return changes
+    return {**changes, "impl": "jax"}
 
 
 def _load(registry: Any, env_id: str, changes: dict[str, Any], name: str) -> Any:
