@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from coterie import ConfigError, EnvContractError
+from coterie import ConfigError, EnvContractError, SequentialTrainer
+from coterie.testing import SumAgent, agents_for
 from coterie_envs import Acrobot, CartPole, GridWorld, Swimmer, tile_frames
 from coterie_envs._torch.drawing import Capsule, paint
 from coterie_envs._torch.font import written
@@ -109,3 +110,24 @@ def test_modes():
         CartPole(1, render_mode="human")
     with pytest.raises(ConfigError, match="render_height = 0"):
         CartPole(1, render_height=0)
+
+
+def test_a_trainer_writes_the_members_names_on_its_pictures():
+    """Each picture of the last step has its member's name above it, and the names are gone."""
+    pictures = []
+
+    class Shown(CartPole):
+        def render(self):
+            pictures.append(super().render())
+            return pictures[-1]
+
+    env = Shown(3, seed=0, render_mode="rgb_array", render_height=40)
+    agents = agents_for(env, SumAgent, SumAgent)
+    cfg = {"timesteps": 2, "disable_progressbar": True, "headless": False}
+    trainer = SequentialTrainer(env=env, agents=agents, scopes=[1, 2], cfg=cfg)
+    trainer.train()
+    first, second = (member.name for member in trainer.members)
+    frames = env.pictures(env.simulation.state, 40)
+    assert (pictures[-1] == tile_frames(frames, [first, second, second])).all()
+    assert first != second
+    assert env.captions == {}

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from coterie import SequentialTrainer, TrainerStateError, WorkerRaised
+from coterie import SequentialTrainer, TrainerStateError, VectorEnv, WorkerRaised
 from coterie.testing import (
     BrokenEnv,
     CountingEnv,
@@ -232,3 +232,26 @@ def test_rendering(interval, headless, times):
     )
     trainer.train()
     assert env.rendered == times
+
+
+class Pictured(CountingEnv):
+    """Notes the captions that it is drawn with."""
+
+    def render(self):
+        super().render()
+        self.seen = dict(self.captions)
+
+
+@pytest.mark.parametrize("own", [{}, {"mine": range(2)}])
+def test_pictures_show_the_members_names(own):
+    """The members' scopes while the trainer runs, unless somebody has said otherwise."""
+    env = Pictured(3)
+    env.captions = own
+    cfg = {**QUIET, "headless": False}
+    agents = agents_for(env, SumAgent, SumAgent)
+    trainer = SequentialTrainer(env=env, agents=agents, scopes=[1, 2], cfg=cfg)
+    trainer.train()
+    names = [member.name for member in trainer.members]
+    assert env.seen == (own or {names[0]: range(1), names[1]: range(1, 3)})
+    assert env.captions == own
+    assert VectorEnv.captions == {}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -65,6 +66,10 @@ class VectorEnv(abc.ABC):
         reuses_buffers: Whether tensors that were returned may be overwritten by a later call.
             ``True`` is always safe; ``False`` saves a copy per step.
         seed: Seed that it was made with; ``None`` if there was none.
+        captions: What :meth:`render` may write on the pictures: names, and the instances that
+            each stands for. A trainer that renders fills it with its members and their scopes
+            for as long as it runs, unless it is filled already, and empties it again; anybody
+            else may set it too. An environment need not look at it, and never changes it.
     """
 
     name: str = "environment"
@@ -77,6 +82,7 @@ class VectorEnv(abc.ABC):
     independent_streams: bool = False
     reuses_buffers: bool = True
     seed: int | None = None
+    captions: Mapping[str, range] = MappingProxyType({})
 
     @abc.abstractmethod
     def reset(
@@ -111,7 +117,10 @@ class VectorEnv(abc.ABC):
         return None
 
     def render(self) -> Any:
-        """Draw the instances: an RGB array, or ``None`` where a window shows them."""
+        """Draw the instances: an RGB array, or ``None`` where a window shows them.
+
+        Where it can, with the names of :attr:`captions`.
+        """
         return None
 
     def close(self) -> None:

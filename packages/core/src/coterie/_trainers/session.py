@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,13 +86,28 @@ class Session:
         self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
         run = self.run
         span = Span(first=run.first_timestep, stop=run.timesteps, cut=self.cut, apart=apart)
-        with StepWatch(self.clock, self.boundary.env.name, self.cfg.slow_warning):
+        watch = StepWatch(self.clock, self.boundary.env.name, self.cfg.slow_warning)
+        with watch, self._captions():
             for transition in interact(self.boundary, self.executor, span, self.clock, should_stop):
                 self.recorder.step(transition, self.executor)
                 if not self.cfg.headless and self.recorder.timestep % self.cfg.render_interval == 0:
                     self.boundary.env.render()
                 self._someone_left()
                 yield transition
+
+    @contextmanager
+    def _captions(self) -> Iterator[None]:
+        """Let the environment's pictures show the members' names, unless they have others."""
+        env = self.boundary.env
+        if self.cfg.headless or env.captions:
+            yield
+            return
+        scopes = {member.name: member.scope for member in self.members}
+        env.captions = {name: range(scope.start, scope.stop) for name, scope in scopes.items()}
+        try:
+            yield
+        finally:
+            env.captions = {}
 
     def end(self, error: BaseException | None = None, interrupted: bool = False) -> Summary:
         """Bring what was learned home, save it, and sum the run up.

@@ -53,8 +53,8 @@ class TorchEnv(VectorEnv):
         render_height: Height of the picture of one instance, in pixels.
 
     Attributes:
-        captions: For :meth:`render`: the names of scopes, and the instances that each has. Empty
-            until somebody fills it.
+        captions: For :meth:`render`: the names of scopes, and the instances that each has. A
+            trainer that renders fills it, unless somebody did before.
 
     Raises:
         ConfigError: A value is wrong, or the device can't compute in float64.
@@ -104,7 +104,7 @@ class TorchEnv(VectorEnv):
             raise ConfigError(f"render_mode = {render_mode!r}: expected 'rgb_array' or None")
         self.render_mode = render_mode
         self.render_height = _height(render_height)
-        self.captions: dict[str, range] = {}
+        self.captions = {}
         self._offsets = offsets(self.draw_size, self.device)
         self._next_episode = advance(self.draw_size)
         # The CPU can look at flags for free; an accelerator would have to be waited for.
