@@ -18,6 +18,7 @@ html_title = f"Coterie {release}"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+autodoc_mock_imports = ["jax", "jaxlib"]  # not installed for the pages alone
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
