@@ -16,7 +16,7 @@ from coterie import (
     WorkerError,
     WorkerStartError,
 )
-from coterie.spaces import leaf_of, space_leaves, tree_map
+from coterie.spaces import tree_map
 
 from ._arrays import Arrays
 from ._board import Command, Flag, Row
@@ -24,6 +24,7 @@ from ._messages import FailureReport, Open, SeatSpec
 from ._output import Output
 from ._packing import pack, to_cpu, unpack, unpack_small
 from ._reports import report
+from ._slot import Slot
 
 _NOBODY = -1
 _TENSORS = (
@@ -38,7 +39,6 @@ _TENSORS = (
     "next_states",
     "ended",
 )
-_KINDS = Flag.SAME | Flag.ALL_VALID | Flag.STATES | Flag.ODD
 
 
 class Inside:
@@ -61,7 +61,6 @@ class Inside:
         self._members: list[Member] = []
         self._executor: Executor | None = None
         self._reported: set[int] = set()
-        self._transitions: dict[int, Transition[Any]] = {}
 
     def open(self, message: Open, interface: Interface, arrays: Arrays) -> list[FailureReport]:
         """Take the members over, and let the executor get them ready."""
@@ -69,7 +68,6 @@ class Inside:
         row.member, row.timestep, row.phase = _NOBODY, None, "load"
         self._output.belongs_to(", ".join(spec.name for spec in specs if not spec.failed))
         self._reported = {spec.index for spec in specs if spec.failed}
-        self._arrays, self._place = arrays, message.place
         try:
             assert message.inside is not None
             trainer, cfg = unpack(message.inside)
@@ -82,13 +80,7 @@ class Inside:
         agents = [member.agent for member in self._members]
         self._copies = any(getattr(agent, "keeps_transitions", False) for agent in agents)
         self.uses_infos = any(agent.uses_infos for agent in agents)
-        self._views = tuple(
-            (tree.slot(self._place), None if states is None else states.slot(self._place))
-            for tree, states in zip(arrays.observations, arrays.states, strict=True)
-        )
-        actions = arrays.actions.slot(self._place)
-        leaves = space_leaves(interface.action_space)
-        self._targets = [(leaf_of(actions, leaf.path), leaf.path) for leaf in leaves]
+        self._slot = Slot(arrays, message.place, interface)
         own = evolve(interface, num_envs=specs[-1].stop - specs[0].first)
         return self._guard("setup", lambda: executor.open(self._members, own, message.mode, cfg))
 
@@ -106,22 +98,26 @@ class Inside:
         """
         assert self._executor is not None
         executor, self._row.timestep = self._executor, timestep
-        answered = self._answered(flags)
+        answered = self._slot.answered(flags)
         if command == Command.BEGIN:
             at: Any = {"timestep": timestep, "timesteps": timesteps, "cut": bool(flags & Flag.CUT)}
             observations, states = self._own(answered)
             return self._guard(
-                "reset", lambda: self._put(executor.begin(observations, states, **at))
+                "reset", lambda: self._slot.put(executor.begin(observations, states, **at))
             )
         told = infos.get(self._members[0].index)
-        transition = self._transition(flags, None if told is None else unpack_small(told))
+        transition = self._slot.transition(flags)
+        if self._copies:
+            transition = _copied(transition)
+        if told is not None:
+            transition = evolve(transition, infos=unpack_small(told))
         if command == Command.FINISH:
             return self._guard("record", lambda: executor.finish(transition))
         same = flags & Flag.SAME
         ends = transition.next_observations, transition.next_states
         observations, states = ends if same else self._own(answered)
         return self._guard(
-            "record", lambda: self._put(executor.advance(transition, observations, states))
+            "record", lambda: self._slot.put(executor.advance(transition, observations, states))
         )
 
     def ask(
@@ -166,51 +162,9 @@ class Inside:
         timestep = error.timestep if isinstance(error, WorkerError) else self._row.timestep
         return report(index, self._row.phase, timestep, error)
 
-    def _answered(self, flags: int) -> tuple[Any, Any]:
-        """The observations and states that the next actions answer."""
-        observations, states = self._views[1 if flags & Flag.ODD else 0]
-        return observations, states if flags & Flag.STATES else None
-
-    def _transition(self, flags: int, infos: Any) -> Transition[Any]:
-        """The step of all instances here, as it lies in the shared block."""
-        key = flags & _KINDS
-        if key not in self._transitions:
-            self._transitions[key] = self._lay_transition(key)
-        found = self._transitions[key]
-        if self._copies:
-            found = _copied(found)
-        return evolve(found, infos=infos) if infos else found
-
     def _own(self, trees: tuple[Any, Any]) -> tuple[Any, Any]:
         """Copy observations and states where an agent may keep them."""
         return (_copy(trees[0]), _copy(trees[1])) if self._copies else trees
-
-    def _lay_transition(self, flags: int) -> Transition[Any]:
-        arrays, place = self._arrays, self._place
-        ends, end_states = self._answered(flags)
-        before, before_states = self._answered(flags ^ Flag.ODD)
-        if not flags & Flag.SAME:
-            ends = arrays.final_observations.slot(place)
-            if end_states is not None:
-                end_states = arrays.final_states.slot(place)
-        return Transition(
-            observations=before,
-            actions=arrays.actions.slot(place),
-            rewards=arrays.rewards.slot(place),
-            next_observations=ends,
-            terminated=arrays.terminated.slot(place),
-            truncated=arrays.truncated.slot(place),
-            valid=arrays.valid.slot(place),
-            all_valid=bool(flags & Flag.ALL_VALID),
-            states=before_states,
-            next_states=end_states,
-            ended=None if arrays.ended is None else arrays.ended.slot(place),
-        )
-
-    def _put(self, actions: Any) -> None:
-        """Write actions to the shared block."""
-        for target, path in self._targets:
-            target.copy_(leaf_of(actions, path))
 
 
 def _member(spec: SeatSpec, first: int) -> Member:
