@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
+from .._errors import EnvContractError
 from .._spaces import build_tree, leaf_of, sample_actions, space_leaves
 from .._trees import tree_leaves, tree_map
 from .._types import Tree
@@ -229,12 +232,82 @@ class EnvSuite:
                     assert (tensor.shape, tensor.dtype) == ((3, *leaf.shape), leaf.dtype)
         env.close()
 
+    def test_a_step_that_raises(self) -> None:
+        """The error comes out as it is, nothing goes on from there, and a reset helps."""
+        env = self.make_env(2, seed=0)
+        boundary = make_boundary(env, "raise")
+        boundary.reset(self.seeds(env))
+        boundary.step(self.actions(env, 0), 0)
+        error = RuntimeError("the simulator fell over")
+        _break_step(env, lambda _: _raise(error))
+        with pytest.raises(RuntimeError) as caught:
+            boundary.step(self.actions(env, 1), 1)
+        assert caught.value is error
+        del env.step  # type: ignore[method-assign]
+        boundary.reset(self.seeds(env))
+        boundary.step(self.actions(env, 0), 0)
+        env.close()
+
+    def test_nan_in_observations(self) -> None:
+        """The error names the environment, the field, the instance and the timestep."""
+        env = self.make_env(3, seed=0)
+        leaves = space_leaves(env.observation_space)
+        broken = next((leaf for leaf in leaves if leaf.dtype.is_floating_point), None)
+        if broken is None:
+            env.close()
+            pytest.skip("the observations of this environment can't hold a NaN")
+        label = f"observations.{broken.label}" if broken.path else "observations"
+        message = f"{env.name}, at step 2: {label}: NaN or infinity in instances 1 ("
+        path = broken.path
+        self._refused(env, message, lambda result: (_with_nan(result[0], path), *result[1:]))
+
+    def test_observations_of_a_wrong_shape_or_dtype(self) -> None:
+        """The error names the environment, the field, the timestep and both shapes or dtypes."""
+        for change in (lambda leaf: leaf[:-1], lambda leaf: leaf.to(torch.complex64)):
+            env = self.make_env(3, seed=0)
+            leaf = space_leaves(env.observation_space)[0]
+            label = f"observations.{leaf.label}" if leaf.path else "observations"
+            message = f"{env.name}, at step 2: {label}: expected {(3, *leaf.shape)} "
+            self._refused(
+                env, message, lambda result, f=change: (tree_map(f, result[0]), *result[1:])
+            )
+
+    def _refused(
+        self, env: VectorEnv, message: str, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    ) -> None:
+        """Change what the third step returns; that step must raise with the message."""
+        boundary = make_boundary(env, "raise", debug=True)
+        boundary.reset(self.seeds(env))
+        for timestep in range(2):
+            boundary.step(self.actions(env, timestep), timestep)
+        _break_step(env, change)
+        with pytest.raises(EnvContractError, match=re.escape(message)):
+            boundary.step(self.actions(env, 2), 2)
+        env.close()
+
     def test_closing_twice(self) -> None:
         """``close()`` can be repeated."""
         env = self.make_env(1, seed=0)
         env.reset(seed=self.seeds(env))
         env.close()
         env.close()
+
+
+def _break_step(env: VectorEnv, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
+    """Let every further step of ``env`` be taken, and return something else."""
+    taken = env.step
+    env.step = lambda actions: change(taken(actions))  # type: ignore[method-assign, assignment]
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+def _with_nan(tree: Tree, path: tuple[str | int, ...]) -> Any:
+    """A copy with NaN in instance 1 of the leaf at ``path``."""
+    copy = tree_map(torch.clone, tree)
+    leaf_of(copy, path)[1] = torch.nan
+    return copy
 
 
 def _same(left: Any, right: Any) -> bool:
