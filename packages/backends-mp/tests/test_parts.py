@@ -15,6 +15,7 @@ import torch
 from gymnasium import spaces
 
 from coterie import Interface, SharedMemoryError
+from coterie_backends_mp import _queueing
 from coterie_backends_mp._arrays import Layout
 from coterie_backends_mp._block import Block, block_size, make_block
 from coterie_backends_mp._board import Command
@@ -168,6 +169,24 @@ def test_guards_tell_whose_slot_was_overstepped() -> None:
     slot.as_strided((3,), (1,), slot.storage_offset())[2] = 1.0
     assert arrays.rewards.broken_guards() == [1]
     os.close(fd)
+
+
+@pytest.mark.parametrize(("queued", "found"), [(0.1, False), (0.5, True)])
+def test_who_queues_for_a_core_finds_out(
+    monkeypatch: pytest.MonkeyPatch, queued: float, found: bool
+) -> None:
+    clock = {"now": 10**9}
+    monkeypatch.setattr(_queueing, "_queued", lambda: int(queued * clock["now"]))
+    queueing = _queueing.Queueing()
+    assert not queueing.found(clock["now"])
+    clock["now"] += 10**6
+    assert not queueing.found(clock["now"])
+    clock["now"] += 10**9
+    assert queueing.found(clock["now"]) is found
+
+
+def test_the_system_tells_how_long_a_process_queued() -> None:
+    assert _queueing._queued() >= 0
 
 
 def test_a_spinner_sees_what_happens_soon_and_gives_up_in_time() -> None:

@@ -94,6 +94,7 @@ def open_messages(
             debug=cfg.debug,
             threads=threads,
             core=cores[number],
+            may_leave=cfg.pin is None,
             inside=packed_inside,
             place=number,
         )

@@ -23,6 +23,7 @@ from ._inside import Inside
 from ._messages import Answer, Ask, FailureReport, Open
 from ._output import Output
 from ._packing import unpack, unpack_small
+from ._queueing import Queueing
 from ._seats import Seats
 from ._signal import Signal
 from ._spin import Spinner
@@ -59,6 +60,7 @@ class Worker:
         self._members: Seats | Inside = Seats(self._row, output)
         self._share: DeviceShare | None = None
         self._cores = known_cores()
+        self._queueing: Queueing | None = None
         self._round = 0
         self._spinner = Spinner()
 
@@ -83,6 +85,9 @@ class Worker:
                     self._share.mark_done()
                 if failures:
                     self._channel.send(Answer(results={}, failures=tuple(failures)))
+            if self._queueing is not None and self._queueing.found(start):
+                stay_on(self._cores)
+                self._queueing = None
             row.answer(self._round, bool(failures), now() - start)
             self._done.send()
 
@@ -104,6 +109,8 @@ class Worker:
     def _open(self, message: Open) -> Answer:
         torch.set_num_threads(message.threads)
         stay_on(self._cores if message.core is None else [message.core])
+        advised = message.core is not None and message.may_leave
+        self._queueing = Queueing() if advised else None
         interface = unpack(message.interface)
         layout = Layout(scopes=message.scopes, guarded=message.debug)
         done = self._map(message.ticket)
