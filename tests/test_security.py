@@ -41,6 +41,9 @@ REASONS = {
     # Between a trainer and the workers that it started itself.
     "coterie_backends_mp/_channel.py": {"pickle.load", "pickle.loads"},
     "coterie_backends_mp/_packing.py": {"pickle.loads", "torch.load"},
+    # Between an environment and the processes that it started itself for its copies.
+    "coterie_envs/_pettingzoo/messages.py": {"pickle.loads"},
+    "coterie_envs/_pettingzoo/worker.py": {"pickle.loads"},
     # With a loader that extends the safe one; see the test below.
     "coterie/_config/files.py": {"yaml.load"},
 }

@@ -243,7 +243,7 @@ class EnvSuite:
         with pytest.raises(RuntimeError) as caught:
             boundary.step(self.actions(env, 1), 1)
         assert caught.value is error
-        del env.step  # type: ignore[method-assign]
+        del env.step
         boundary.reset(self.seeds(env))
         boundary.step(self.actions(env, 0), 0)
         env.close()
@@ -263,14 +263,18 @@ class EnvSuite:
 
     def test_observations_of_a_wrong_shape_or_dtype(self) -> None:
         """The error names the environment, the field, the timestep and both shapes or dtypes."""
-        for change in (lambda leaf: leaf[:-1], lambda leaf: leaf.to(torch.complex64)):
+        changes: tuple[Callable[[torch.Tensor], torch.Tensor], ...]
+        changes = lambda leaf: leaf[:-1], lambda leaf: leaf.to(torch.complex64)
+        for change in changes:
             env = self.make_env(3, seed=0)
             leaf = space_leaves(env.observation_space)[0]
             label = f"observations.{leaf.label}" if leaf.path else "observations"
             message = f"{env.name}, at step 2: {label}: expected {(3, *leaf.shape)} "
-            self._refused(
-                env, message, lambda result, f=change: (tree_map(f, result[0]), *result[1:])
-            )
+
+            def changed(result: tuple[Any, ...], change: Any = change) -> tuple[Any, ...]:
+                return tree_map(change, result[0]), *result[1:]
+
+            self._refused(env, message, changed)
 
     def _refused(
         self, env: VectorEnv, message: str, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]
@@ -296,7 +300,7 @@ class EnvSuite:
 def _break_step(env: VectorEnv, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
     """Let every further step of ``env`` be taken, and return something else."""
     taken = env.step
-    env.step = lambda actions: change(taken(actions))  # type: ignore[method-assign, assignment]
+    env.step = lambda actions: change(taken(actions))  # type: ignore[method-assign]
 
 
 def _raise(error: Exception) -> Any:

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -15,8 +14,6 @@ from gymnasium.vector import AutoresetMode
 from coterie import EnvContractError, VectorEnv, derive_seed
 
 from .._checks import check_count, spread_seeds
-from .functions import compile_merge, compile_reset, compile_step, shape_of
-from .tensors import jax_device, space_of, to_array, to_tensors
 
 _SEEDS = 2**31
 _PRIVILEGED = "privileged_state"
@@ -77,17 +74,22 @@ class JaxEnv(VectorEnv):
         self.num_envs = check_count(num_envs)
         self.seed = seed
         self.device = torch.empty(0, device=device).device
-        self._jax = jax_device(self.device)
+        import jax  # here, so that the class can be looked at without it
+
+        from . import functions, tensors
+
+        self._library, self._tensors = jax, tensors
+        self._jax = tensors.jax_device(self.device)
         self._full_reset = full_reset
         with jax.default_device(self._jax):
-            shapes = shape_of(env).obs
-            self._reset = compile_reset(env)
-            self._step = compile_step(env, action_repeat, max_episode_steps)
-            self._merge = compile_merge()
+            shapes = functions.shape_of(env).obs
+            self._reset = functions.compile_reset(env)
+            self._step = functions.compile_step(env, action_repeat, max_episode_steps)
+            self._merge = functions.compile_merge()
         self._observed, privileged = _parts(shapes)
         self._has_state = privileged is not None
-        self.observation_space = space_of(self._observed(shapes))
-        self.state_space = space_of(privileged) if self._has_state else None
+        self.observation_space = tensors.space_of(self._observed(shapes))
+        self.state_space = tensors.space_of(privileged) if self._has_state else None
         self.action_space = spaces.Box(-1.0, 1.0, (int(env.action_size),), np.float32)
         self._states: Any = None
         self._first: Any = None
@@ -118,9 +120,9 @@ class JaxEnv(VectorEnv):
             given = self._first_seed() if seed is None else seed
             self._seeds = np.array(self._spread(given), np.uint32)
             self._episodes[:] = 0
-        with jax.default_device(self._jax):
+        with self._library.default_device(self._jax):
             self._states = self._first = self._reset(self._seeds, self._episodes.copy())
-            self._elapsed = jax.numpy.zeros(self.num_envs, np.int32)
+            self._elapsed = self._library.numpy.zeros(self.num_envs, np.int32)
         return self._observe(self._states), {}
 
     def _first_seed(self) -> int:
@@ -147,14 +149,15 @@ class JaxEnv(VectorEnv):
         """
         if self._states is None:
             raise EnvContractError(f"{self.name} was not reset yet: call reset() first")
-        with jax.default_device(self._jax):
+        tensors = self._tensors
+        with self._library.default_device(self._jax):
             states, elapsed, *outcome = self._step(
-                self._states, self._elapsed, to_array(actions, self._jax)
+                self._states, self._elapsed, tensors.to_array(actions, self._jax)
             )
-            rewards, terminated, truncated = to_tensors(tuple(outcome))
+            rewards, terminated, truncated = tensors.to_tensors(tuple(outcome))
             infos = {
                 "final_obs": self._observe(states),
-                "metrics": to_tensors(dict(states.metrics)),
+                "metrics": tensors.to_tensors(dict(states.metrics)),
             }
             if self._has_state:
                 infos["final_state"] = self._privileged
@@ -169,14 +172,14 @@ class JaxEnv(VectorEnv):
         """Start the next episode where ``done`` (bool ``[N]``)."""
         self._episodes += done
         fresh = self._reset(self._seeds, self._episodes.copy()) if self._full_reset else self._first
-        zeros = jax.numpy.zeros_like(elapsed)
+        zeros = self._library.numpy.zeros_like(elapsed)
         self._states, self._elapsed = self._merge(done, (fresh, zeros), (states, elapsed))
 
     def _observe(self, states: Any) -> Any:
         """Return the observations of states, and keep the privileged ones."""
         if self._has_state:
-            self._privileged = to_tensors(states.obs[_PRIVILEGED])
-        return to_tensors(self._observed(states.obs))
+            self._privileged = self._tensors.to_tensors(states.obs[_PRIVILEGED])
+        return self._tensors.to_tensors(self._observed(states.obs))
 
     def state(self) -> Any:
         """Return the privileged observations ``[N, ...]``; ``None`` where there are none."""
