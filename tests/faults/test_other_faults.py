@@ -25,7 +25,8 @@ from coterie_backends_mp import ParallelTrainer, WorkerServer
 
 ROOT = Path(__file__).parents[2]
 QUIET = {"timesteps": 8, "headless": True, "disable_progressbar": True, "threads": 1}
-HOME = os.getpid()
+# Worker processes inherit it; under ``python -m pytest`` they can import this module themselves.
+HOME = int(os.environ.setdefault("COTERIE_TESTS_HOME", str(os.getpid())))
 
 
 def descendants() -> set[int]:
