@@ -60,7 +60,6 @@ class Crew:
         shared: bool = False,
     ) -> None:
         self.groups, self.interface, self.guarded = groups, interface, guarded
-        self.shared = shared
         self.processes: dict[int, Process] = {}
         self._cfg = cfg
         self._patience = min(cfg.start_timeout, cfg.phase_timeout, cfg.slow_warning)
