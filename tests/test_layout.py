@@ -128,3 +128,15 @@ def test_the_workspace_of_hatch_holds_every_package_with_code() -> None:
     paths = {member if isinstance(member, str) else member["path"] for member in members}
     assert paths == {f"packages/{folder.name}" for folder in WITH_CODE}
     assert all(path in default["scripts"]["types"] for path in paths)
+
+
+def test_what_is_not_installed_is_known_by_name():
+    """A message can tell what to install for any name that our distributions offer."""
+    from coterie._registry.manager import registry
+    from coterie._registry.nouns import NOUNS, home_of
+
+    offers = [offer for noun in NOUNS for offer in registry().offers(noun)]
+    ours = [offer for offer in offers if offer.source.first_party]
+    assert len(ours) > 20
+    for offer in ours:
+        assert home_of(offer.noun, offer.record.name) == offer.source.distribution

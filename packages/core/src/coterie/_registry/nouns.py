@@ -66,7 +66,19 @@ _OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
     "coterie-backends-fused": {"trainer": ("fused",)},
     "coterie-backends-ray": {"trainer": ("ray",)},
     "coterie-agents": {
-        "agent": ("a2c", "ddpg", "dqn", "ippo", "mappo", "ppo", "sac", "td3"),
+        "agent": (
+            "a2c",
+            "ddpg",
+            "dqn",
+            "ippo",
+            "mappo",
+            "ppo",
+            "ppo_rnn",
+            "rpo",
+            "sac",
+            "sac_rnn",
+            "td3",
+        ),
     },
     "coterie-envs": {
         "environment": (
@@ -75,8 +87,10 @@ _OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
             "gymnasium",
             "isaaclab",
             "maniskill",
+            "pettingzoo",
             "playground",
             "torch",
+            "vmas",
         )
     },
     "coterie-evolution": {},
