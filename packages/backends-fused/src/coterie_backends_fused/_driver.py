@@ -18,7 +18,7 @@ from coterie import (
     Transition,
     WorkerError,
 )
-from coterie.spaces import check_contained, leaf_of, space_leaves, tree_cat, tree_map
+from coterie.spaces import ActionCheck, tree_cat, tree_map
 
 from ._rows import Rows
 
@@ -66,9 +66,9 @@ class StackDriver:
         self.rows = Rows(self.members, interface.num_envs, home, device)
         self._interface, self._mode = interface, mode
         self._home = None if home == device else home
-        self._deterministic, self._debug = deterministic, debug
+        self._deterministic = deterministic
         self._uses_infos = any(member.agent.uses_infos for member in self.members)
-        self._leaves = space_leaves(interface.action_space)
+        self._check = ActionCheck(interface.action_space, self.rows.count, contained=debug)
         self._substitutes: dict[int, RandomActor] = {}
         self._timestep = self._timesteps = 0
         self._phase = "setup"
@@ -197,27 +197,6 @@ class StackDriver:
             for p in range(len(self.members))
         ]
         return tree_cat(parts)
-
-    def _check(self, actions: Any) -> None:
-        for leaf in self._leaves:
-            tensor = _find(actions, leaf.path)
-            shape = (self.rows.count, *leaf.shape)
-            name = f"actions.{leaf.label}" if leaf.path else "actions"
-            if not isinstance(tensor, torch.Tensor) or tensor.shape != shape:
-                got = tuple(getattr(tensor, "shape", ())) or type(tensor).__name__
-                raise ValueError(f"{name}: expected a tensor of shape {shape}, got {got}")
-            if tensor.dtype != leaf.dtype:
-                raise ValueError(f"{name}: expected {leaf.dtype}, got {tensor.dtype}")
-        if self._debug:
-            check_contained(self._interface.action_space, actions)
-
-
-def _find(actions: Any, path: tuple[str | int, ...]) -> Any:
-    """Follow ``path`` into actions; ``None`` where it ends before."""
-    try:
-        return leaf_of(actions, path)
-    except (LookupError, TypeError):
-        return None
 
 
 def named_failure(

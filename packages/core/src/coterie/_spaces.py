@@ -200,6 +200,58 @@ def check_contained(space: spaces.Space[Any], actions: Tree) -> None:
             raise ValueError(f"the action {value} of instance {row} is not in {space}")
 
 
+class ActionCheck:
+    """Checks what agents return: cheap enough for every step, unless actions must lie in the space.
+
+    Args:
+        space: Space of one instance's action.
+        count: Number of instances that act together.
+        contained: Whether to look that each action lies in ``space``, which takes time.
+    """
+
+    def __init__(self, space: spaces.Space[Any], count: int, *, contained: bool = False) -> None:
+        self._space = space if contained else None
+        self._expected = [
+            (leaf.path, (count, *leaf.shape), leaf.dtype) for leaf in space_leaves(space)
+        ]
+
+    def __call__(self, actions: Any) -> None:
+        """Check a batch of actions, a tree of tensors ``[count, ...]``.
+
+        Raises:
+            ValueError: A tensor is missing, or has another shape or dtype; or an action is not
+                in the space.
+        """
+        for path, shape, dtype in self._expected:
+            tensor = None
+            try:
+                tensor = leaf_of(actions, path) if path else actions
+                if tensor.shape == shape and tensor.dtype == dtype:
+                    continue
+            except (AttributeError, LookupError, TypeError):
+                pass
+            _refuse(tensor, path, shape, dtype)
+        if self._space is not None:
+            check_contained(self._space, actions)
+
+
+def _refuse(
+    tensor: Any, path: tuple[str | int, ...], shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
+    name = ".".join(("actions", *map(str, path)))
+    if tensor is None and path:
+        raise ValueError(f"{name}: expected a tensor of shape {shape}, but it is missing")
+    if not isinstance(tensor, torch.Tensor):
+        got: Any = type(tensor).__name__
+    elif tensor.shape != shape:
+        got = tuple(tensor.shape)
+    elif tensor.dtype != dtype:
+        raise ValueError(f"{name}: expected {dtype}, got {tensor.dtype}")
+    else:
+        return
+    raise ValueError(f"{name}: expected a tensor of shape {shape}, got {got}")
+
+
 def describe_mismatch(agent: spaces.Space[Any] | None, env: spaces.Space[Any] | None) -> str | None:
     """Say how the space that an agent was made for differs from the environment's.
 

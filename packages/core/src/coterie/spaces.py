@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ._spaces import (
+    ActionCheck,
     Leaf,
     build_tree,
     check_contained,
@@ -16,6 +17,7 @@ from ._spaces import (
 from ._trees import tree_cat, tree_leaves, tree_map, tree_rows, tree_where
 
 __all__ = [
+    "ActionCheck",
     "Leaf",
     "build_tree",
     "check_contained",

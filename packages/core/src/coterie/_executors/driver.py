@@ -13,7 +13,7 @@ from torch._C import _set_grad_enabled
 from .._agents.transition import Transition
 from .._errors import WorkerRaised
 from .._seeding import GlobalStreams, derive_seed
-from .._spaces import check_contained, leaf_of, space_leaves
+from .._spaces import ActionCheck
 from .._trees import tree_map, tree_rows
 
 if TYPE_CHECKING:
@@ -61,13 +61,9 @@ class RowsDriver:
         # None: the agent's tensors and the environment's are on one device, nothing moves.
         self._device = None if interface.device == self.agent.device else self.agent.device
         self._deterministic = deterministic
-        self._space = interface.action_space if debug else None
+        self._check = ActionCheck(interface.action_space, member.num_envs, contained=debug)
         self._alone = alone
         self._timesteps = 0
-        self._expected = [
-            (leaf.path, (member.num_envs, *leaf.shape), leaf.dtype)
-            for leaf in space_leaves(interface.action_space)
-        ]
         self._copies = self.agent.keeps_transitions or self._device is not None
         self._streams: GlobalStreams | None = None
         self._threads: int | None = None
@@ -296,39 +292,9 @@ class RowsDriver:
             _set(own, "states", self._states)
         return own
 
-    def _check(self, actions: Any) -> None:
-        for path, shape, dtype in self._expected:
-            tensor = None
-            try:
-                tensor = leaf_of(actions, path) if path else actions
-                if tensor.shape == shape and tensor.dtype == dtype:
-                    continue
-            except (AttributeError, LookupError, TypeError):
-                pass
-            _refuse(tensor, path, shape, dtype)
-        if self._space is not None:
-            check_contained(self._space, actions)
-
 
 _set = object.__setattr__
 _EVERY = slice(None)
-
-
-def _refuse(
-    tensor: Any, path: tuple[str | int, ...], shape: tuple[int, ...], dtype: torch.dtype
-) -> None:
-    name = ".".join(("actions", *map(str, path)))
-    if tensor is None and path:
-        raise ValueError(f"{name}: expected a tensor of shape {shape}, but it is missing")
-    if not isinstance(tensor, torch.Tensor):
-        got: Any = type(tensor).__name__
-    elif tensor.shape != shape:
-        got = tuple(tensor.shape)
-    elif tensor.dtype != dtype:
-        raise ValueError(f"{name}: expected {dtype}, got {tensor.dtype}")
-    else:
-        return
-    raise ValueError(f"{name}: expected a tensor of shape {shape}, got {got}")
 
 
 def member_raised(
