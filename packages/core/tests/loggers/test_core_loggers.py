@@ -7,31 +7,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from coterie import ConfigError, MemberInfo, MetricRow, RunInfo
+from coterie import ConfigError, MetricRow
 from coterie._loggers.build import check_loggers, make_loggers
 from coterie._loggers.csv import CsvLogger
 from coterie._loggers.jsonl import JsonlLogger
-
-
-@pytest.fixture
-def run(tmp_path):
-    members = tuple(
-        MemberInfo(
-            index=k, name=name, kind="k", seed=k, scope=(k, k + 1), device="cpu", settings={}
-        )
-        for k, name in enumerate(("a", "b, c"))
-    )
-    return RunInfo(
-        mode="train",
-        trainer="t",
-        environment="e",
-        num_envs=2,
-        first_timestep=0,
-        timesteps=9,
-        members=members,
-        directory=tmp_path,
-    )
-
 
 ROWS = [
     MetricRow(timestep=3, env_steps=6, wall_time=0.123456, member="a", name="loss/pi", value=0.1),

@@ -209,7 +209,7 @@ class Noisy(Logger):
 
 
 @pytest.mark.parametrize("where", ["write", "finish", "close"])
-def test_a_logger_that_raises_costs_no_agent(tmp_path, where):
+def test_a_logger_that_raises_costs_nothing(tmp_path, where, caplog):
     class Provider:
         @hookimpl
         def coterie_loggers(self):
@@ -219,11 +219,13 @@ def test_a_logger_that_raises_costs_no_agent(tmp_path, where):
     run, loggers = tmp_path / "run", [("noisy", {"where": where}), "jsonl"]
     with plugged(Provider()):
         trainer = trainer_for(SumAgent, run_dir=run, loggers=loggers)
-        with pytest.raises(OSError, match=f"{where} failed"):
-            trainer.train()
+        trainer.train()
+    assert f"logger noisy: {where} raised OSError: {where} failed" in caplog.text
     assert Noisy.closed == 1
     assert (run / "agents" / "sum-0.safetensors").exists()
-    assert json.loads((run / "run.json").read_text())["status"] != "running"
+    assert json.loads((run / "run.json").read_text())["status"] == "finished"
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert {row["timestep"] for row in rows} == {8, 16, 20}
 
 
 def test_settings_that_are_not_the_default():

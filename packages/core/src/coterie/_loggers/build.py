@@ -10,6 +10,7 @@ from .._config.structure import structure
 from .._errors import ConfigError
 from .._registry.manager import registry
 from .._runs.records import RunInfo
+from .group import Loggers
 from .interface import Logger
 
 Checked = tuple[str, Any]
@@ -49,13 +50,27 @@ def _named(entry: Any) -> tuple[str, Any]:
     raise ConfigError(f"a logger is a name or a pair of name and settings, got {entry!r}")
 
 
-def make_loggers(checked: Sequence[Checked], run: RunInfo) -> tuple[Logger, ...]:
-    """Open the loggers of a run; when one fails, those before it are closed."""
+def make_loggers(
+    checked: Sequence[Checked],
+    run: RunInfo,
+    positions: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Loggers:
+    """Open the loggers of a run; when one fails, those before it are closed.
+
+    Args:
+        checked: Names and settings.
+        run: The run.
+        positions: Where each stood in the checkpoint that the run goes on from, by name, as
+            :meth:`Loggers.position` told; ``None``: it starts anew.
+    """
     with ExitStack() as opened:
         loggers = []
         for name, settings in checked:
             logger: Logger = registry().load("logger", name)(run, settings)
             opened.callback(logger.close)
-            loggers.append(logger)
+            if name in (positions or {}):
+                logger.resume((positions or {})[name])
+            logger.start()
+            loggers.append((name, logger))
         opened.pop_all()
-    return tuple(loggers)
+    return Loggers(loggers)

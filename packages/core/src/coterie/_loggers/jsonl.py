@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import asdict
@@ -11,6 +11,7 @@ from attrs import asdict
 from .._errors import ConfigError
 from .._runs.directory import finite
 from .._runs.records import MetricRow, RunInfo
+from .append_file import AppendFile
 from .interface import Logger
 
 
@@ -33,14 +34,24 @@ class JsonlLogger(Logger):
         super().__init__(run, cfg)
         if run.directory is None:
             raise ConfigError("the jsonl logger writes into the run's directory; give a run_dir")
-        self._file = (run.directory / "metrics.jsonl").open("a", encoding="utf-8")
+        self._file = AppendFile(run.directory / "metrics.jsonl")
+
+    def resume(self, position: Mapping[str, Any]) -> None:
+        """Remove the rows that were written after the position."""
+        self._file.cut(position)
 
     def write(self, rows: Sequence[MetricRow]) -> None:
-        """Append rows, and hand them to the operating system at once."""
-        self._file.writelines(
-            json.dumps(finite(asdict(row)), allow_nan=False) + "\n" for row in rows
-        )
-        self._file.flush()
+        """Append rows, and hand them to the operating system at once.
+
+        Raises:
+            OSError: They could not be written; none of them was.
+        """
+        lines = (json.dumps(finite(asdict(row)), allow_nan=False) + "\n" for row in rows)
+        self._file.append("".join(lines))
+
+    def position(self) -> dict[str, Any]:
+        """Bring everything to the disk; say where the file ends."""
+        return self._file.position()
 
     def close(self) -> None:
         """Close the file."""

@@ -17,7 +17,7 @@ from .time_parts import TimeParts
 if TYPE_CHECKING:
     from .._agents.transition import Transition
     from .._executors.interface import Executor
-    from .._loggers.interface import Logger
+    from .._loggers.group import Loggers
     from .._trainers.cfg import TrainerCfg
     from .._trainers.members import Member
     from .episodes import EpisodeTracker
@@ -42,7 +42,7 @@ class Recorder:
         members: Sequence[Member],
         tracker: EpisodeTracker,
         cfg: TrainerCfg,
-        loggers: Sequence[Logger],
+        loggers: Loggers,
         earlier: float = 0.0,
         timings: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
@@ -99,8 +99,7 @@ class Recorder:
     def log(self, rows: Sequence[MetricRow]) -> None:
         """Hand rows to the loggers and to the hooks."""
         if rows:
-            for logger in self._loggers:
-                logger.write(rows)
+            self._loggers.write(rows)
             registry().emit("coterie_metrics_ready", run=self.run, rows=rows)
 
     def summary(self, status: str, timings: Mapping[str, float]) -> Summary:
@@ -131,9 +130,7 @@ class Recorder:
         """Close the bar and the loggers, and tell the hooks the results."""
         with ExitStack() as last:  # each is called, whatever another raises
             last.callback(registry().emit, "coterie_run_finished", run=self.run, summary=summary)
-            for logger in self._loggers:
-                last.callback(logger.close)
-                last.callback(logger.finish, summary)
+            last.callback(self._loggers.finish, summary)
             last.callback(self._progress.close)
             self._tell_failures()
             self._show()

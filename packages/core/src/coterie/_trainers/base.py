@@ -20,7 +20,7 @@ from .._envs.team_boundary import make_boundary
 from .._errors import ConfigError, TrainerStateError, TrainingInterrupted
 from .._executors.interface import Executor, Mode
 from .._loggers.build import check_loggers, make_loggers
-from .._loggers.interface import Logger
+from .._loggers.group import Loggers
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
@@ -272,12 +272,12 @@ class Trainer(abc.ABC):
             boundary=boundary,
             tracker=tracker,
             cut=cut,
-            loggers=self._open_loggers(run) if mode == "train" else (),
+            loggers=self._open_loggers(run) if mode == "train" else Loggers(),
             directory=self.directory,
             earlier=self._seconds if mode == "train" else 0.0,
         )
 
-    def _open_loggers(self, run: RunInfo) -> tuple[Logger, ...]:
+    def _open_loggers(self, run: RunInfo) -> Loggers:
         try:
             return make_loggers(self._loggers, run)
         except BaseException:

@@ -27,7 +27,7 @@ from .members import Member
 from .watch import StepWatch
 
 if TYPE_CHECKING:
-    from .._loggers.interface import Logger
+    from .._loggers.group import Loggers
 
 _STATUS = {"train": "trained", "eval": "evaluated"}
 
@@ -56,7 +56,7 @@ class Session:
     boundary: Boundary
     tracker: EpisodeTracker
     cut: bool
-    loggers: Sequence[Logger]
+    loggers: Loggers
     directory: RunDirectory | None
     earlier: float = 0.0
     recorder: Recorder = field(init=False)
