@@ -191,7 +191,7 @@ class StackDriver:
     def _substituted(self, actions: Any) -> Any:
         size = self.rows.count // len(self.members)
         parts = [
-            self._substitutes[p].act()
+            self._substitutes[p].act(self._timestep)
             if p in self._substitutes
             else tree_map(lambda t, p=p: t[p * size : (p + 1) * size], actions)
             for p in range(len(self.members))

@@ -47,7 +47,7 @@ class FusedExecutor(Executor):
             mode,
             deterministic=mode == "eval" and not cfg.stochastic_evaluation,
             debug=cfg.debug,
-            raises=cfg.on_member_failure == "raise",
+            raises=cfg.on_member_failure != "continue",
             smallest_stack=getattr(cfg, "smallest_stack", 2),
         )
         self._group.open()

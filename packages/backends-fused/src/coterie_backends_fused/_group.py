@@ -57,11 +57,9 @@ class FusedGroup:
         self._interface, self._mode = interface, mode
         self._options = {"deterministic": deterministic, "debug": debug}
         self._raises, self._smallest = raises, smallest_stack
-        self._random = {m.index: RandomActor(m, interface) for m in members if m.failure}
+        self._random = {m.index: RandomActor(m, interface) for m in members if not m.active}
         self._drivers = {
-            m.index: MemberDriver(m, interface, mode, **self._options)
-            for m in members
-            if m.failure is None
+            m.index: MemberDriver(m, interface, mode, **self._options) for m in members if m.active
         }
         self._stacks: list[StackDriver] = []
         self._ever_stacked: set[int] = set()
@@ -273,7 +271,9 @@ class FusedGroup:
         if len(self._pieces) == 1 and self._pieces[0][0].index in found:
             return found[self._pieces[0][0].index]
         parts = [
-            found[piece[0].index] if piece[0].index in found else self._random[piece[0].index].act()
+            found[piece[0].index]
+            if piece[0].index in found
+            else self._random[piece[0].index].act(self._timestep)
             for piece in self._pieces
         ]
         side_by_side = tree_cat(parts)

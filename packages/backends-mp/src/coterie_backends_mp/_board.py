@@ -22,6 +22,7 @@ PHASES = (
     "post_interaction",
     "metrics",
     "state",
+    "save",
     "reconfigure",
     "leave",
     "idle",

@@ -87,12 +87,15 @@ class Exchange:
         arrays.valid.write(transition.valid)
         return flags
 
-    def take_actions(self, members: Sequence[Member], random: Mapping[int, RandomActor]) -> Any:
-        """Read the members' actions ``[num_envs, ...]``; draw those of failed members.
+    def take_actions(
+        self, members: Sequence[Member], random: Mapping[int, RandomActor], timestep: int
+    ) -> Any:
+        """Read the members' actions ``[num_envs, ...]``; draw those of members that don't act.
 
         Args:
             members: The population.
-            random: What acts for failed members, by their index.
+            random: What acts in place of members, by their index.
+            timestep: The timestep that the actions are for.
         """
         actions = self._bring(self._arrays.actions.read())
         for member in members:
@@ -100,7 +103,7 @@ class Exchange:
                 tree_map(
                     lambda own, drawn, rows=member.scope: own[rows].copy_(drawn),
                     actions,
-                    random[member.index].act(),
+                    random[member.index].act(timestep),
                 )
         return actions
 

@@ -6,6 +6,7 @@ import logging
 import time
 import weakref
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
@@ -36,6 +37,7 @@ from ._launcher import ServerLost
 from ._messages import Ask
 from ._packing import pack, unpack
 from ._placement import count_processes, place
+from ._saved import streams_of
 from ._system import usable_cores
 
 _log = logging.getLogger("coterie")
@@ -77,8 +79,8 @@ class ProcessExecutor(Executor):
         """
         settings = cfg if isinstance(cfg, ParallelTrainerCfg) else self._settings
         self._members, self._mode = tuple(members), mode
-        self._raises = cfg.on_member_failure == "raise"
-        self._random = {m.index: RandomActor(m, interface) for m in members if m.failure}
+        self._raises = cfg.on_member_failure != "continue"
+        self._random = {m.index: RandomActor(m, interface) for m in members if not m.active}
         self._seconds = dict.fromkeys(("write", "slowest member", "wake-up", "read"), 0.0)
         cores = usable_cores()
         groups = place(members, count_processes(settings.processes, len(members), cores))
@@ -100,7 +102,7 @@ class ProcessExecutor(Executor):
         self._timestep, self._timesteps = timestep, timesteps
         flags = self._exchange.put_observations(observations, states)
         self._round(Command.BEGIN, flags | (Flag.CUT if cut else 0))
-        return self._exchange.take_actions(self._members, self._random)
+        return self._exchange.take_actions(self._members, self._random, self._timestep)
 
     def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
         """Let every member record, learn and act."""
@@ -112,7 +114,7 @@ class ProcessExecutor(Executor):
         slowest = self._round(Command.ADVANCE, flags)
         answered = now()
         self._timestep += 1
-        actions = self._exchange.take_actions(self._members, self._random)
+        actions = self._exchange.take_actions(self._members, self._random, self._timestep)
         self._count(written - start, slowest, answered - written - slowest, now() - answered)
         return actions
 
@@ -130,8 +132,13 @@ class ProcessExecutor(Executor):
     def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
         """Return the state of members, in the main memory."""
         chosen = self._active() if members is None else members
-        packed = self._ask("snapshot", [m for m in chosen if m.failure is None])
+        packed = self._ask("snapshot", [m for m in chosen if m.active])
         return {index: unpack(state) for index, state in packed.items()}
+
+    def save(self, members: Sequence[Member], folder: Path) -> dict[int, State | None]:
+        """Let the processes write their members' files, all at the same time."""
+        packed = self._ask("save", [m for m in members if m.active], str(folder))
+        return {index: streams_of(found) for index, found in packed.items()}
 
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state."""
@@ -172,7 +179,7 @@ class ProcessExecutor(Executor):
             crew.close(deadline)
 
     def _active(self) -> list[Member]:
-        return [member for member in self._members if member.failure is None]
+        return [member for member in self._members if member.active]
 
     def _running(self, member: Member) -> Member:
         if self._crew is None or member not in self._active():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ from ._messages import FailureReport, Open, SeatSpec
 from ._output import Output
 from ._packing import pack, to_cpu, unpack, unpack_small
 from ._reports import report
+from ._saved import saved
 from ._slot import Slot
 
 _NOBODY = -1
@@ -135,7 +137,7 @@ class Inside:
             failures = self._guard("metrics", lambda: scalars.extend(executor.metrics()))
             found = {m.index: dict(row) for m, row in zip(self._members, scalars, strict=False)}
             return {index: found.get(index, {}) for index in argument}, failures
-        self._row.phase = "reconfigure" if what == "reconfigure" else "state"
+        self._row.phase = what if what in ("reconfigure", "save") else "state"
         for member in members:
             try:
                 results[member.index] = _ask(executor, what, member, argument[member.index])
@@ -196,5 +198,8 @@ def _ask(executor: Executor, what: str, member: Member, argument: bytes | None) 
     if what == "snapshot":
         return pack(to_cpu(executor.snapshot([member])[member.index]))
     assert argument is not None
+    if what == "save":
+        folder = Path(unpack(argument))
+        return saved(lambda: executor.save([member], folder)[member.index])
     getattr(executor, what)(member, unpack(argument))
     return None

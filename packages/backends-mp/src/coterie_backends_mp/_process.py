@@ -43,7 +43,7 @@ class Process:
     @property
     def living(self) -> list[Member]:
         """Members that have not failed."""
-        return [member for member in self.members if member.failure is None]
+        return [member for member in self.members if member.active]
 
     @property
     def answered(self) -> bool:

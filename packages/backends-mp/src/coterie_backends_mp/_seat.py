@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from attrs import evolve
 
-from coterie import Interface, Member, RowsDriver, Transition
+from coterie import Interface, Member, RowsDriver, State, Transition, save_member
 
 from ._arrays import Arrays
 from ._board import Flag, Row
 from ._messages import Open, SeatSpec
 from ._packing import pack, to_cpu, unpack
+from ._saved import saved
 from ._slot import Slot
 
 
@@ -115,6 +117,18 @@ class Seat:
         state = self.driver.snapshot()
         with self.driver.during("state"):
             return pack(to_cpu(state))
+
+    def save(self, folder: bytes | None) -> bytes:
+        """Write the agent to its file in a folder; hand over the random streams, or what failed."""
+        assert folder is not None
+        state = self.driver.snapshot()
+        self.driver.phase = "save"
+        return saved(lambda: self._write(unpack(folder), state))
+
+    def _write(self, folder: str, state: State) -> State | None:
+        save_member(Path(folder), self.driver.member, state["agent"])
+        streams: State | None = state["streams"]
+        return streams
 
     def restore(self, state: bytes | None) -> None:
         """Take over a state."""

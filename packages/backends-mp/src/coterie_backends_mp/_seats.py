@@ -78,7 +78,7 @@ class Seats:
         """Do something with some members, between two steps.
 
         Args:
-            what: ``"metrics"``, ``"snapshot"``, ``"restore"`` or ``"reconfigure"``.
+            what: ``"metrics"``, ``"snapshot"``, ``"save"``, ``"restore"`` or ``"reconfigure"``.
             argument: By index of the member, packed.
 
         Returns:

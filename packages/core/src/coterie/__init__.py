@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._agents.multi_agent import MultiAgent
     from ._agents.stacking import Stack, Stackable, StackKey
     from ._agents.transition import TeamTransition, Transition
+    from ._checkpoints.cfg import CheckpointCfg
     from ._config.structure import structure
     from ._envs.interface import EnvAdapter, Interface, VectorEnv
     from ._envs.multi_agent import MultiAgentVectorEnv
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from ._executors.driver import RowsDriver
     from ._executors.interface import Executor, Mode
     from ._executors.local import LocalExecutor
+    from ._executors.saving import save_member
     from ._executors.substitute import RandomActor
     from ._experiment.build import build_experiment, run_experiment
     from ._experiment.files import load_experiment
@@ -73,6 +75,7 @@ _HOMES = {
     "_agents.multi_agent": ("MultiAgent",),
     "_agents.stacking": ("Stack", "StackKey", "Stackable"),
     "_agents.transition": ("TeamTransition", "Transition"),
+    "_checkpoints.cfg": ("CheckpointCfg",),
     "_config.structure": ("structure",),
     "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),
     "_envs.multi_agent": ("MultiAgentVectorEnv",),
@@ -102,6 +105,7 @@ _HOMES = {
     "_executors.driver": ("RowsDriver",),
     "_executors.interface": ("Executor", "Mode"),
     "_executors.local": ("LocalExecutor",),
+    "_executors.saving": ("save_member",),
     "_executors.substitute": ("RandomActor",),
     "_experiment.build": ("build_experiment", "run_experiment"),
     "_experiment.files": ("load_experiment",),
@@ -146,6 +150,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Agent",
     "AgentCfg",
+    "CheckpointCfg",
     "CheckpointCorrupt",
     "CheckpointError",
     "CheckpointMismatch",
@@ -212,6 +217,7 @@ __all__ = [
     "make_env",
     "make_trainer",
     "run_experiment",
+    "save_member",
     "structure",
     "wrap_env",
 ]

@@ -154,6 +154,7 @@ def make_trainer(
     cfg: Any = None,
     run_dir: str | Path | None = None,
     loggers: Sequence[Any] = (),
+    resume: bool | str | Path = False,
 ) -> Trainer:
     """Make a trainer for a population.
 
@@ -166,6 +167,8 @@ def make_trainer(
         cfg: Its settings: an object of its configuration class, a mapping, or ``None``.
         run_dir: Folder that runs are written to; ``None``: nothing is written.
         loggers: Loggers beside those that every run has.
+        resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
+            newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
 
     Raises:
         ConfigError: An argument or a setting is wrong; of the settings, all problems at once.
@@ -174,7 +177,13 @@ def make_trainer(
     _check_env(env)
     cls = registry().load("trainer", kind)
     trainer: Trainer = cls(
-        env=env, agents=agents, scopes=scopes, cfg=cfg, run_dir=run_dir, loggers=loggers
+        env=env,
+        agents=agents,
+        scopes=scopes,
+        cfg=cfg,
+        run_dir=run_dir,
+        loggers=loggers,
+        resume=resume,
     )
     return trainer
 

@@ -93,7 +93,8 @@ def test_a_member_that_fails_ends_with_5_and_leaves_its_traceback_in_the_run(tmp
     assert main(arguments) == 5
     err = capsys.readouterr().err
     assert "agent 1 ('raising-s1') raised RuntimeError in act at step 3: out of ideas" in err
-    assert "last checkpoint: run/agents" in err
+    assert "what was learned until step 2 was saved: run/agents" in err
+    assert "last checkpoint: run/checkpoints/step-000000000000" in err
     assert "traceback: run/traceback.txt" in err
     assert "Traceback" not in err
     assert 'raise RuntimeError("out of ideas")' in (tmp_path / "run/traceback.txt").read_text()

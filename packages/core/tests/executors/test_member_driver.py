@@ -199,7 +199,7 @@ def test_the_substitute_acts_within_the_space():
         RandomActor(Member(index=0, name="m", agent=agent, scope=slice(0, 4)), env.interface)
         for _ in range(2)
     ]
-    draws = [[actor.act() for _ in range(5)] for actor in actors]
+    draws = [[actor.act(timestep) for timestep in range(5)] for actor in actors]
     for one, other in zip(*draws, strict=True):
         check_contained(ACTIONS, one)
         assert one["a"].shape == (4, 2)

@@ -290,8 +290,8 @@ def test_a_trainer_gets_everything(env, offers, monkeypatch):
     monkeypatch.setattr("coterie._registry.nouns.Noun.base_class", lambda noun: Base)
     offers.register(Mine(), name="mine")
     given = {"env": env, "agents": ["a"], "scopes": [4], "cfg": {"timesteps": 3}}
-    more = {"run_dir": "runs", "loggers": ["csv"]}
+    more = {"run_dir": "runs", "loggers": ["csv"], "resume": True}
     assert coterie.make_trainer("mine", **given, **more).arguments == {**given, **more}
-    defaults = {"scopes": None, "cfg": None, "run_dir": None, "loggers": ()}
+    defaults = {"scopes": None, "cfg": None, "run_dir": None, "loggers": (), "resume": False}
     made = coterie.make_trainer("mine", env=env, agents=["a"])
     assert made.arguments == {"env": env, "agents": ["a"], **defaults}

@@ -134,10 +134,11 @@ def test_the_events_of_a_run(events, tmp_path):
     trainer.eval()
     assert events == [
         ("started", "train", 0, 20),
+        ("saved", "train", "step-000000000000"),
         ("metrics", "train", 8),
         ("metrics", "train", 16),
         ("metrics", "train", 20),
-        ("saved", "train", "agents"),
+        ("saved", "train", "step-000000000020"),
         ("finished", "train", ["trained"]),
         ("started", "eval", 0, 20),
         *[("metrics", "eval", step) for step in (8, 16, 20)],

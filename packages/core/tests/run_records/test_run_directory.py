@@ -32,8 +32,13 @@ def test_what_a_run_holds(tmp_path):
     assert not run.exists()
     summary = trainer.train()
     assert summary.directory == run
-    names = {"run.json", "summary.json", "metrics.csv"}
-    assert set(content(run)) == names | {f"agents/sum-{k}.safetensors" for k in (0, 1)}
+    names = {"run.json", "summary.json", "metrics.csv", ".lock"}
+    for k in (0, 1):
+        names |= {f"agents/sum-{k}.safetensors", f"best/sum-{k}.safetensors", f"best/sum-{k}.json"}
+    kept = {name for name in content(run) if not name.startswith("checkpoints/")}
+    assert kept == names
+    steps = {path.name for path in (run / "checkpoints").iterdir()}
+    assert steps == {"step-000000000000", "step-000000000008"}
     about = load(run / "run.json")
     assert (about["status"], about["trainer"], about["timesteps"]) == ("finished", "sequential", 8)
     assert about["environment"]["name"] == "testing:Counting"
@@ -129,7 +134,8 @@ def test_an_environment_that_fails(tmp_path, how, error):
         trainer.train()
     assert caught.value.__notes__ == [
         "during train, at step 5",
-        f"last checkpoint: {run / 'agents'} (step 5)",
+        f"what was learned until step 5 was saved: {run / 'agents'}",
+        f"last checkpoint: {run / 'checkpoints' / 'step-000000000000'}",
     ]
     assert load(run / "run.json")["status"] == "failed"
     assert [member["status"] for member in load(run / "summary.json")["members"]] == ["failed"] * 2
@@ -138,13 +144,24 @@ def test_an_environment_that_fails(tmp_path, how, error):
 
 def test_agents_that_can_not_be_saved(tmp_path):
     run = tmp_path / "run"
-    trainer = trainer_for(run)
+    trainer = trainer_for(run, cfg={**QUIET, "checkpoints": {"keep": 0}})
     (run / "agents" / "sum-0.safetensors").mkdir(parents=True)
     with pytest.raises(OSError, match=r"could not write .*sum-0") as caught:
         trainer.train()
     assert load(run / "run.json")["status"] == "failed"
     assert (run / "agents" / "sum-1.safetensors").is_file()
-    assert any("last checkpoint" in note for note in caught.value.__notes__)
+    assert not (run / "checkpoints").exists()
+    assert any(str(run / "agents") in note for note in caught.value.__notes__)
+
+
+def test_a_checkpoint_counts_even_where_its_agents_can_not_be_found_beside_it(tmp_path):
+    run = tmp_path / "run"
+    trainer = trainer_for(run)
+    (run / "agents" / "sum-0.safetensors").mkdir(parents=True)
+    with pytest.warns(RuntimeWarning, match="is whole, but its agents could not be copied"):
+        trainer.train()
+    assert load(run / "run.json")["status"] == "finished"
+    assert (run / "checkpoints" / "step-000000000008" / "members" / "sum-0.safetensors").is_file()
 
 
 def test_a_logger_that_can_not_start(tmp_path, monkeypatch):

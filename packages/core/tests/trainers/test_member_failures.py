@@ -123,7 +123,10 @@ def test_what_the_others_learned_is_saved_before_it_is_raised(tmp_path):
     with pytest.raises(WorkerRaised, match="at step 5") as caught:
         trainer.train()
     agents = tmp_path / "run" / "agents"
-    assert caught.value.__notes__ == [f"last checkpoint: {agents} (step 4)"]
+    assert caught.value.__notes__ == [
+        f"what was learned until step 4 was saved: {agents}",
+        f"last checkpoint: {tmp_path / 'run' / 'checkpoints' / 'step-000000000000'}",
+    ]
     assert sorted(path.stem for path in agents.iterdir()) == ["sum-0", "sum-2"]
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())

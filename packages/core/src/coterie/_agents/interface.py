@@ -198,6 +198,14 @@ class Agent(abc.ABC):
         """
         raise ConfigError(f"agents of kind {self.kind!r} can't change settings while they live")
 
+    @property
+    def saves_everything(self) -> bool:
+        """Whether training goes on from :meth:`state_dict` bit for bit.
+
+        ``False`` where the settings leave a part of it out, such as a large memory.
+        """
+        return True
+
     def track(self, name: str, value: float) -> None:
         """Note a scalar; :meth:`metrics` hands over its mean."""
         self._tracked.setdefault(name, []).append(float(value))
@@ -214,7 +222,7 @@ class Agent(abc.ABC):
         Raises:
             CheckpointWriteError: The file could not be written; an older one is untouched.
         """
-        write_state(path, self.state_dict(), {"kind": self.kind, "name": self.name or ""})
+        write_agent(path, self, self.state_dict())
 
     def load(self, path: str | Path) -> None:
         """Read a file that :meth:`save` wrote. Nothing in it is executed.
@@ -238,3 +246,18 @@ class Agent(abc.ABC):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name or self.kind!r} seed={self.seed} {self.device}>"
+
+
+def write_agent(path: str | Path, agent: Agent, state: State) -> None:
+    """Write the state of an agent, taken elsewhere, to the file that its ``load`` reads.
+
+    Args:
+        path: The file.
+        agent: The agent, which need not have that state itself.
+        state: What its ``state_dict`` returned.
+
+    Raises:
+        CheckpointWriteError: The file could not be written; an older one is untouched.
+        TypeError: Something in the state can't be stored; the message names the place.
+    """
+    write_state(path, state, {"kind": agent.kind, "name": agent.name or ""})

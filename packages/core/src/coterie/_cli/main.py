@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import tyro
 
+from .checkpoint import CheckpointCommand
 from .envs import Envs
 from .evaluate import Eval
 from .failures import debugging, tell
 from .plugins import Plugins
+from .resume import Resume
 from .train import Train
 
-COMMANDS: dict[str, Any] = {"train": Train, "eval": Eval, "envs": Envs, "plugins": Plugins}
+COMMANDS: dict[str, Any] = {
+    "train": Train,
+    "resume": Resume,
+    "eval": Eval,
+    "checkpoint": CheckpointCommand,
+    "envs": Envs,
+    "plugins": Plugins,
+}
 _CONFIG = (tyro.conf.DisallowNone,)
 _DESCRIPTION = """Train a population of reinforcement-learning agents in one environment.
 
   coterie train gymnasium:CartPole-v1 --members 4 --timesteps 10000
   coterie train --experiment experiment.toml
+  coterie resume runs/20261122-183000-CartPole-v1
   coterie eval runs/20261122-183000-CartPole-v1
+  coterie checkpoint inspect runs/20261122-183000-CartPole-v1
   coterie envs
   coterie plugins
   coterie --version
@@ -48,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return end.code if isinstance(end.code, int) else 2
     try:
         return int(command.run())
+    except BrokenPipeError:  # who reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (Exception, KeyboardInterrupt) as error:
         return tell(error, debugging(command.debug))
 

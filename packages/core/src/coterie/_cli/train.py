@@ -99,7 +99,7 @@ class Train:
         experiment = load_experiment(raw, label=label)
         with claimed(self.run_dir, experiment.environment.id) as run, torch_threads(self.threads):
             summary = _train(experiment, run)
-        return _conclude(summary, run)
+        return conclude(summary, run)
 
 
 def _train(experiment: Experiment, run: Path) -> Summary:
@@ -118,7 +118,8 @@ def _train(experiment: Experiment, run: Path) -> Summary:
         trainer.env.close()
 
 
-def _conclude(summary: Summary, run: Path) -> int:
+def conclude(summary: Summary, run: Path) -> int:
+    """Print how a training ended, draw its learning curves, and return the exit code."""
     from .._runs.curves import plot_curves
 
     print(f"\n{summary}\n")

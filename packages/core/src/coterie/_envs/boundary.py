@@ -12,12 +12,14 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 import torch
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from .._agents.transition import Transition
 from .._errors import EnvContractError
+from .._spaces import build_tree, leaf_of, space_leaves
 from .._trees import tree_map, tree_where
-from .._types import Infos, Tree
+from .._types import Infos, State, Tree
 from .checks import Checks, NonFinite
 from .interface import VectorEnv
 
@@ -70,6 +72,34 @@ class Boundary:
     def abandon(self) -> None:
         """Forget where the environment was left: a step failed, only a reset helps."""
         self.observations, self.states = None, None
+
+    def state_dict(self) -> State:
+        """Return what the next step starts from, but for the environment's own state.
+
+        Raises:
+            ValueError: There is nothing to go on with: :attr:`live` is false.
+        """
+        if self.observations is None:
+            raise ValueError("nothing was reset yet, or a step failed")
+        return {
+            "observations": _flat(self.env.observation_space, self.observations),
+            "states": None
+            if self.states is None or self.env.state_space is None
+            else _flat(self.env.state_space, self.states),
+            "resetting": self._resetting,
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on where :meth:`state_dict` was taken; the environment must be there, too."""
+        states, device = state["states"], self.env.device
+        self.observations = _tree(self.env.observation_space, state["observations"], device)
+        self.states = (
+            None
+            if states is None or self.env.state_space is None
+            else _tree(self.env.state_space, states, device)
+        )
+        self._resetting = state["resetting"].to(device)
+        self.claim()
 
     def step(self, actions: Tree, timestep: int) -> Transition[Any]:
         """Step all instances.
@@ -159,6 +189,17 @@ class Boundary:
             return ended, self.states
         self._checks.states(final_state, timestep, name='infos["final_state"]', rows=done)
         return ended, tree_where(done, final_state, self.states)
+
+
+def _flat(space: spaces.Space[Any], tree: Tree) -> list[torch.Tensor]:
+    """List the tensors of a tree, in the order of the space's leaves."""
+    return [leaf_of(tree, leaf.path) for leaf in space_leaves(space)]
+
+
+def _tree(space: spaces.Space[Any], flat: Sequence[torch.Tensor], device: torch.device) -> Any:
+    """Undo :func:`_flat`, on a device, with memory of its own."""
+    leaves = zip(space_leaves(space), flat, strict=True)
+    return build_tree(space, {leaf.path: tensor.to(device, copy=True) for leaf, tensor in leaves})
 
 
 def without_ends(infos: Infos) -> Infos:

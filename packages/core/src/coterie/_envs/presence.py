@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from attrs import frozen
 
+from .._types import State
+
 
 @frozen(kw_only=True)
 class Outcome:
@@ -50,6 +52,14 @@ class Presence:
     def present(self) -> dict[str, torch.Tensor]:
         """By actor, bool ``[N]``: who will take part in the next step."""
         return self._named(~self._gone)
+
+    def state_dict(self) -> State:
+        """Return who is gone."""
+        return {"gone": self._gone}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go back to what :meth:`state_dict` returned."""
+        self._gone = state["gone"].to(self._gone.device, copy=True)
 
     def step(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .._agents.transition import Transition
-from .._types import Tree
+from .._types import State, Tree
 from .boundary import Boundary, without_ends
 from .checks import Checks, NonFinite
 from .interface import VectorEnv
@@ -50,6 +50,15 @@ class TeamBoundary(Boundary):
         """Start new episodes in all instances, with all actors; arguments as for the base."""
         self._presence.reset()
         super().reset(seed)
+
+    def state_dict(self) -> State:
+        """Return what the next step starts from, and who is gone; errors as for the base."""
+        return {**super().state_dict(), "presence": self._presence.state_dict()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        super().load_state_dict(state)
+        self._presence.load_state_dict(state["presence"])
 
     def step(self, actions: Tree, timestep: int) -> Transition[Any]:
         """Step all instances; arguments and errors as for the base."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -92,6 +93,31 @@ class Executor(abc.ABC):
             members: Those to ask; ``None``: all that have not failed.
         """
 
+    def save(self, members: Sequence[Member], folder: Path) -> dict[int, State | None]:
+        """Write the agents of members to ``folder``, between two timesteps.
+
+        An executor whose members live elsewhere lets each write its own file.
+
+        Args:
+            members: Those to write, none of which has failed.
+            folder: Where they go, each as ``NAME.safetensors``, as its ``save`` would write it.
+
+        Returns:
+            The state of each member's process-wide generators, by index: the part of
+            :meth:`snapshot` that the file does not hold.
+
+        Raises:
+            CheckpointWriteError: A file could not be written.
+            WorkerError: A member could not give its state.
+        """
+        from .saving import save_member
+
+        states = self.snapshot(members)
+        for member in members:
+            if member.index in states:
+                save_member(folder, member, states[member.index]["agent"])
+        return {index: state["streams"] for index, state in states.items()}
+
     @abc.abstractmethod
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state that :meth:`snapshot` returned, between two timesteps."""
@@ -110,7 +136,7 @@ class Executor(abc.ABC):
         Args:
             members: The population, as it was given to :meth:`open` for training.
         """
-        states = self.snapshot([member for member in members if member.status == "active"])
+        states = self.snapshot([member for member in members if member.active])
         for member in members:
             if member.index in states:
                 member.agent.load_state_dict(states[member.index]["agent"])

@@ -33,14 +33,15 @@ class LocalExecutor(Executor):
         self._random: dict[int, RandomActor] = {}
         self._interface: Interface | None = None
         self._raises = True
+        self._timestep = 0
 
     def open(
         self, members: Sequence[Member], interface: Interface, mode: Mode, cfg: TrainerCfg
     ) -> None:
         """Get every member's agent ready."""
         self._members, self._interface = tuple(members), interface
-        self._raises = cfg.on_member_failure == "raise"
-        self._random = {m.index: RandomActor(m, interface) for m in members if m.failure}
+        self._raises = cfg.on_member_failure != "continue"
+        self._random = {m.index: RandomActor(m, interface) for m in members if not m.active}
         self._drivers = {
             member.index: self.driver_class(
                 member,
@@ -50,7 +51,7 @@ class LocalExecutor(Executor):
                 debug=cfg.debug,
             )
             for member in members
-            if member.failure is None
+            if member.active
         }
         self._each(lambda driver: driver.setup())
 
@@ -58,6 +59,7 @@ class LocalExecutor(Executor):
         self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
     ) -> Any:
         """Let every member answer the first observations."""
+        self._timestep = timestep
         return self._gather(
             lambda driver: driver.begin(
                 observations, states, timestep=timestep, timesteps=timesteps, cut=cut
@@ -66,6 +68,7 @@ class LocalExecutor(Executor):
 
     def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
         """Let every member record, learn and act."""
+        self._timestep += 1
         return self._gather(lambda driver: driver.advance(transition, observations, states))
 
     def finish(self, transition: Transition) -> None:
@@ -136,7 +139,7 @@ class LocalExecutor(Executor):
         found = self._each(action)
         return tree_cat(
             [
-                found[m.index] if m.index in found else self._random[m.index].act()
+                found[m.index] if m.index in found else self._random[m.index].act(self._timestep)
                 for m in self._members
             ]
         )

@@ -1,4 +1,4 @@
-"""Valid random actions for the scope of a member that failed."""
+"""Valid random actions for the scope of a member that does not act any more."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ if TYPE_CHECKING:
 
 
 class RandomActor:
-    """Draws actions for a scope whose member can't act any more.
+    """Draws actions for a scope whose member does not act any more.
+
+    What is drawn depends on the member's seed and the timestep alone, so that a run that goes on
+    from a checkpoint draws the same.
 
     Args:
-        member: The member that failed; its seed decides what is drawn.
+        member: The member that failed or was stopped.
         interface: Spaces and device of the environment.
     """
 
     def __init__(self, member: Member, interface: Interface) -> None:
         self._member = member
         self._interface = interface
-        seed = derive_seed(member.seed, "substitute")
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator()
 
-    def act(self) -> Any:
-        """Draw actions ``[n, ...]`` for the scope, on the environment's device."""
+    def act(self, timestep: int) -> Any:
+        """Draw actions ``[n, ...]`` for the scope, on the environment's device.
+
+        Args:
+            timestep: The timestep that they are for.
+        """
+        self._generator.manual_seed(derive_seed(self._member.seed, "substitute", timestep))
         space, device = self._interface.action_space, self._interface.device
         actions = sample_actions(space, self._member.num_envs, self._generator)
         return tree_map(lambda tensor: tensor.to(device), actions)

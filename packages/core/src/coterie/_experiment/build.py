@@ -22,23 +22,27 @@ def build_experiment(
     experiment: Experiment | Mapping[str, Any] | str | Path,
     *,
     run_dir: str | Path | None = None,
+    resume: bool | str | Path = False,
 ) -> Trainer:
     """Make the environment, the agents and the trainer of an experiment.
 
     Args:
         experiment: The experiment, or what :func:`~coterie.load_experiment` reads one from.
         run_dir: Folder that the run is written to, new or empty; ``None``: nothing is written.
+        resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
+            newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
 
     Returns:
         The trainer; its ``env`` is closed at exit, or when you close it.
 
     Raises:
         ConfigError: The experiment is wrong, or the folder holds something.
+        CheckpointError: The checkpoint can't be read, or is another population's.
         PluginError: Something that it names is not installed, or broken.
     """
     checked = load_experiment(experiment)
     if run_dir is not None:
-        RunDirectory(run_dir)
+        RunDirectory(run_dir, again=resume is not False)
     where = checked.environment
     env = make_env(
         where.id,
@@ -67,6 +71,7 @@ def build_experiment(
             run_dir=run_dir,
             loggers=[(logger.name, logger.settings) for logger in checked.loggers],
             experiment=checked,
+            resume=resume,
         )
     except BaseException:
         env.close()
@@ -78,12 +83,14 @@ def run_experiment(
     experiment: Experiment | Mapping[str, Any] | str | Path,
     *,
     run_dir: str | Path | None = None,
+    resume: bool | str | Path = False,
 ) -> Summary:
     """Build an experiment, train its population, and close trainer and environment.
 
     Args:
         experiment: The experiment, or what :func:`~coterie.load_experiment` reads one from.
         run_dir: Folder that the run is written to, new or empty; ``None``: nothing is written.
+        resume: As for :func:`build_experiment`.
 
     Returns:
         How it ended, a row per member.
@@ -96,7 +103,7 @@ def run_experiment(
     """
     checked = load_experiment(experiment)
     require_own_loop(checked)
-    trainer = build_experiment(checked, run_dir=run_dir)
+    trainer = build_experiment(checked, run_dir=run_dir, resume=resume)
     try:
         with trainer:
             return trainer.train()

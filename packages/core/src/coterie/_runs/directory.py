@@ -8,13 +8,16 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from .._checkpoints.disk import FolderLock
+from .._config.files import read_mapping
 from .._errors import ConfigError
 from .records import RunInfo, Summary
 
@@ -35,46 +38,66 @@ class RunDirectory:
     """The folder of one run.
 
     It holds ``run.json`` (what the run is, and its status), ``experiment.json`` (when it was made
-    from an experiment), ``metrics.csv``, ``agents/NAME.safetensors``, ``summary.json`` and
-    ``evaluations/``. Files are replaced whole, so that a reader never meets half of one.
+    from an experiment), ``metrics.csv``, ``checkpoints/``, ``agents/NAME.safetensors`` (the
+    newest), ``best/NAME.safetensors``, ``summary.json`` and ``evaluations/``. Files are replaced
+    whole, so that a reader never meets half of one.
 
     Args:
         path: The folder; it is made by :meth:`start`.
+        again: Whether a run may be there already, to go on with.
 
     Raises:
-        ConfigError: There is something in it already, or it is a file.
+        ConfigError: There is something else in it already, or it is a file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, again: bool = False) -> None:
         self.path = Path(path)
+        self._lock = FolderLock(self.path)
+        self._facts: dict[str, Any] = {}
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"run_dir={str(path)!r} is a file; give a new or empty folder")
-        if self.path.is_dir() and any(self.path.iterdir()):
-            what = "another run" if (self.path / "run.json").exists() else "other files"
-            raise ConfigError(
-                f"run_dir={str(path)!r} holds {what}; nothing was overwritten, "
-                "give a new or empty folder"
+        if not self.path.is_dir() or not any(self.path.iterdir()):
+            return
+        a_run = (self.path / "run.json").exists()
+        if not (again and a_run):
+            what = "another run" if a_run else "other files"
+            how = "give a new or empty folder" + (
+                f", or go on with that run: resume=True, or coterie resume {path}" if a_run else ""
             )
-        self._facts: dict[str, Any] = {}
+            raise ConfigError(f"run_dir={str(path)!r} holds {what}; nothing was overwritten, {how}")
+        self._facts = dict(read_mapping(self.path / "run.json"))
 
-    def start(self, run: RunInfo, facts: Mapping[str, Any], experiment: Any = None) -> None:
-        """Make the folder and write what the run is.
+    def start(
+        self,
+        run: RunInfo,
+        facts: Mapping[str, Any],
+        experiment: Any = None,
+        resumed_at: int | None = None,
+    ) -> None:
+        """Make the folder and write what the run is; nobody else may write to it from now on.
 
         Args:
             run: The run.
             facts: More about it, as plain values.
             experiment: The experiment as plain values, if it was made from one.
+            resumed_at: Timesteps done where the run goes on; ``None``: it begins.
 
         Raises:
             ConfigError: Another trainer has started a run in the folder meanwhile.
+            CheckpointWriteError: Another process is writing to it.
         """
         if not self._facts and (self.path / "run.json").exists():
             raise ConfigError(f"run_dir={str(self.path)!r} holds another run by now")
         (self.path / "agents").mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        resumed = self._facts.get("resumed", [])
+        if resumed_at is not None:
+            resumed = [*resumed, {"timestep": resumed_at, "at": _now()}]
         self._facts = {
             "format": FORMAT,
             "status": "running",
             "started": self._facts.get("started", _now()),
+            "resumed": resumed,
             "trainer": run.trainer,
             "timesteps": run.timesteps,
             "members": [attrs.asdict(member) for member in run.members],
@@ -101,6 +124,17 @@ class RunDirectory:
         """Note how the run ended: ``"finished"``, ``"interrupted"`` or ``"failed"``."""
         self._facts |= {"status": status, "ended": _now()}
         write_json(self.path / "run.json", self._facts)
+        self._lock.release()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep others from writing to the folder for as long as the block runs."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def add_evaluation(self, summary: Summary) -> Path:
         """Write the results of an evaluation beside earlier ones; return the file."""

@@ -12,6 +12,7 @@ import torch
 from attrs import define, field
 
 from .._agents.transition import TeamTransition, Transition
+from .._types import State
 
 _WINDOW = 100
 _BUFFERED_STEPS = 64
@@ -46,6 +47,20 @@ class EpisodeStatistics:
     def mean_length(self) -> float | None:
         """Mean length of the last 100 episodes; ``None`` before the first ended."""
         return sum(self.lengths) / len(self.lengths) if self.lengths else None
+
+    def state_dict(self) -> State:
+        """Return what is known of earlier episodes; what is new must have been taken."""
+        return {
+            "count": self.count,
+            "returns": list(self.returns),
+            "lengths": list(self.lengths),
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go back to what :meth:`state_dict` returned."""
+        self.count = state["count"]
+        self.returns = deque(state["returns"], maxlen=_WINDOW)
+        self.lengths = deque(state["lengths"], maxlen=_WINDOW)
 
     def add(self, episode_return: float, length: int) -> None:
         """Count an episode that ended."""
@@ -117,6 +132,17 @@ class EpisodeTracker:
         """Count one step of the whole environment (tensors ``[N]``)."""
         self._counter.update(transition)
 
+    def state_dict(self) -> State:
+        """Return the episodes under way, and what is known of earlier ones."""
+        members = [member.state_dict() for member in self.members]
+        return {"members": members, **self._counter.state_dict()}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go back to what :meth:`state_dict` returned."""
+        for member, own in zip(self.members, state["members"], strict=True):
+            member.load_state_dict(own)
+        self._counter.load_state_dict(state)
+
     def forget_unfinished(self) -> None:
         """Drop the episodes that are under way: the instances were reset."""
         self._counter.flush()
@@ -146,6 +172,15 @@ class _Counter(abc.ABC):
 
     def flush(self) -> None:
         """Add all episodes that ended."""
+
+    def state_dict(self) -> State:
+        """Return the sums of the episodes under way."""
+        return {"under_way": {"returns": self._returns, "lengths": self._lengths}}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go back to what :meth:`state_dict` returned."""
+        self._returns.copy_(state["under_way"]["returns"])
+        self._lengths.copy_(state["under_way"]["lengths"])
 
     def forget(self) -> None:
         """Start all over."""

@@ -33,12 +33,14 @@ class Progress:
     Args:
         run: The run that is shown.
         disable: Whether to hide it; ``None``: where stderr is no terminal.
+        timestep: Timesteps done already; ``None``: the run begins.
     """
 
-    def __init__(self, run: RunInfo, disable: bool | None) -> None:
+    def __init__(self, run: RunInfo, disable: bool | None, timestep: int | None = None) -> None:
         self._names = [member.name for member in run.members]
         self._bar = _Bar(
             total=run.timesteps - run.first_timestep,
+            initial=0 if timestep is None else timestep - run.first_timestep,
             desc=run.mode,
             unit="step",
             disable=disable,

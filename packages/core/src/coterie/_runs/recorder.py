@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .._agents.transition import Transition
     from .._executors.interface import Executor
     from .._loggers.group import Loggers
+    from .._trainers.capture import Position
     from .._trainers.cfg import TrainerCfg
     from .._trainers.members import Member
     from .episodes import EpisodeTracker
@@ -34,6 +35,11 @@ class Recorder:
         loggers: Where metrics go.
         earlier: Seconds that earlier runs of the same trainer took.
         timings: Tells the seconds per part since the start of the run; ``None``: not known.
+        resumed: Where the run goes on that was begun before; ``None``: it begins.
+
+    Attributes:
+        timestep: Timesteps done.
+        written: Whether metrics were written since the last timestep.
     """
 
     def __init__(
@@ -45,9 +51,12 @@ class Recorder:
         loggers: Loggers,
         earlier: float = 0.0,
         timings: Callable[[], Mapping[str, float]] | None = None,
+        resumed: Position | None = None,
     ) -> None:
         self.run = run
-        self.timestep = run.first_timestep
+        self.timestep = run.first_timestep if resumed is None else resumed.timestep
+        self.written = True
+        self._before = 0.0 if resumed is None else resumed.run_seconds
         self._members = members
         self._tracker = tracker
         self._loggers = loggers
@@ -56,20 +65,31 @@ class Recorder:
         self._interval = cfg.metrics_interval or max(1, cfg.timesteps // 200)
         self._earlier = earlier
         self._timings = timings
-        self._time_parts = TimeParts(run.first_timestep)
+        self._time_parts = TimeParts(self.timestep)
         self._told: set[int] = set()
-        self._progress = Progress(run, cfg.disable_progressbar)
+        self._progress = Progress(run, cfg.disable_progressbar, self.timestep)
         self._started = time.monotonic()
         registry().emit("coterie_run_started", run=run)
 
     @property
     def wall_time(self) -> float:
-        """Seconds since the run started."""
+        """Seconds since the run started, or went on."""
         return time.monotonic() - self._started
+
+    @property
+    def run_seconds(self) -> float:
+        """Seconds that the run took, also before it went on."""
+        return self._before + self.wall_time
+
+    def due(self, timestep: int) -> bool:
+        """Whether metrics are written when ``timestep`` timesteps are done."""
+        done = timestep - self.run.first_timestep
+        return done % self._interval == 0 and timestep < self.run.timesteps
 
     def step(self, transition: Transition, executor: Executor) -> None:
         """Take note of one timestep; write metrics when they are due."""
         self.timestep += 1
+        self.written = False
         self._tracker.update(transition)
         if transition.infos:
             self._infos.update(transition.infos)
@@ -77,8 +97,7 @@ class Recorder:
         self._progress.step()
         if self._progress.due:
             self._show()
-        done = self.timestep - self.run.first_timestep
-        if done % self._interval == 0 and self.timestep < self.run.timesteps:
+        if self.due(self.timestep):
             self.write(executor.metrics())
 
     def write(self, scalars: Sequence[Mapping[str, float]]) -> None:
@@ -88,6 +107,7 @@ class Recorder:
             scalars: What each member's agent reports.
         """
         rows = []
+        self.written = True
         infos = self._infos.take()
         for member, episodes in zip(self._members, self._tracker.members, strict=True):
             found = {**episodes.take_new(), **scalars[member.index], **infos[member.index]}
@@ -109,9 +129,10 @@ class Recorder:
             status: What became of the members that did not fail.
             timings: Seconds per part of the run; parts of a part have a ``/`` in their names.
         """
-        seconds = max(self.wall_time, 1e-9)
+        seconds = max(self.run_seconds, 1e-9)
         steps = self.timestep - self.run.first_timestep
-        shares = {name: value / seconds for name, value in timings.items()}
+        lately = max(self.wall_time, 1e-9)
+        shares = {name: value / lately for name, value in timings.items()}
         known = sum(share for name, share in shares.items() if "/" not in name)
         settings = told_settings([member.agent.cfg for member in self._members])
         return Summary(

@@ -6,30 +6,40 @@ import abc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import torch
+from attrs import evolve
 
 from .._agents.interface import Agent
+from .._checkpoints.folders import CHECKPOINTS, find_checkpoint, newest
+from .._checkpoints.reading import Checkpoint, open_checkpoint
+from .._checkpoints.writing import write_checkpoint
 from .._config.structure import structure, unstructure
 from .._envs.boundary import Boundary
 from .._envs.closing import close_at_exit
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
-from .._errors import ConfigError, TrainerStateError, TrainingInterrupted
+from .._errors import ConfigError, TrainerStateError, TrainingInterrupted, WorkerError
 from .._executors.interface import Executor, Mode
+from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
+from .capture import Capture, Position
 from .cfg import TrainerCfg
+from .checkpointing import make_checkpointer
 from .interrupts import Interrupts
 from .members import Member
 from .population import make_members, member_info
+from .restoring import position_of, restore, warn_of_differences
 from .seeds import reset_seed
 from .session import Session
+from .standing import Standing
 
 _log = logging.getLogger("coterie")
 
@@ -48,13 +58,17 @@ class Trainer(abc.ABC):
         scopes: Number of instances of each agent, in order; ``None``: equal scopes, the
             remainder goes to the last. The list is not changed.
         cfg: An instance of :attr:`config_class`, a mapping of its fields, or ``None``.
-        run_dir: Folder that runs are written to, new or empty; ``None``: nothing is written.
+        run_dir: Folder that runs are written to, new or empty, unless ``resume`` is given;
+            ``None``: nothing is written.
         loggers: More places for metrics: names of logger plugins or ``(name, settings)`` pairs.
             With a ``run_dir``, ``"csv"`` is always among them.
         experiment: The experiment that all this was made from, to be written beside the run.
+        resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
+            newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
 
     Raises:
         ConfigError: Something does not fit; nothing was started or written.
+        CheckpointError: The checkpoint can't be read, or is another population's.
     """
 
     kind: ClassVar[str] = "trainer"
@@ -73,6 +87,7 @@ class Trainer(abc.ABC):
         run_dir: str | Path | None = None,
         loggers: Sequence[LoggerChoice] = (),
         experiment: Any = None,
+        resume: bool | str | Path = False,
     ) -> None:
         if not isinstance(env, VectorEnv):
             raise ConfigError(
@@ -84,15 +99,19 @@ class Trainer(abc.ABC):
         self.check_settings()
         self.members: tuple[Member, ...] = make_members(env, agents, scopes)
         self.experiment = experiment
-        self.directory = None if run_dir is None else RunDirectory(run_dir)
+        self.directory = (
+            None if run_dir is None else RunDirectory(run_dir, again=resume is not False)
+        )
         self._loggers = check_loggers(loggers, self.directory is not None)
-        self.timestep = 0
         self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
         self._tracker = self._new_tracker()
-        self._resets = 0
-        self._seconds = 0.0
+        self._standing = Standing()
         self._state: Literal["idle", "running", "closed"] = "idle"
         self._executor: Executor | None = None
+        self._checkpointer = make_checkpointer(self.directory, self.cfg.checkpoints)
+        self._log_positions: dict[str, Any] | None = None
+        if resume is not False:
+            self._resume_from(resume)
         if self.cfg.close_environment_at_exit:
             close_at_exit(env)
 
@@ -130,7 +149,7 @@ class Trainer(abc.ABC):
 
         Called again, it goes on: with the same episodes where nobody else used the environment,
         otherwise, and after a run that raised, from a reset. A member that failed takes part
-        again.
+        again. After :meth:`resume` it does what was left of the run.
 
         Returns:
             How it ended, a row per member.
@@ -138,11 +157,72 @@ class Trainer(abc.ABC):
         Raises:
             WorkerError: A member failed and ``on_member_failure`` is ``"raise"``.
             EnvContractError: The environment returned something else than it promised.
+            CheckpointWriteError: Checkpoints could not be written, the last one or several in
+                a row.
             TrainingInterrupted: SIGINT or SIGTERM came; the timestep was finished.
             TrainerStateError: The trainer is running or closed.
         """
         with self._running():
             return self._complete(self._train_session())
+
+    def save(self, path: str | Path | None = None) -> Path:
+        """Write a checkpoint, from which :meth:`resume` goes on exactly here.
+
+        Args:
+            path: Its folder, which must not exist; ``None``: a new one below ``checkpoints/`` in
+                the run's folder.
+
+        Returns:
+            The folder.
+
+        Raises:
+            CheckpointWriteError: It could not be written.
+            ConfigError: There is no path, and no folder of the run.
+            TrainerStateError: The trainer is running or closed.
+        """
+        if path is None and self._checkpointer is None:
+            raise ConfigError("give the path of the checkpoint: this trainer keeps none itself")
+        with self._running():
+            return self._save(path)
+
+    def resume(self, path: str | Path | None = None, *, timesteps: int | None = None) -> int:
+        """Take over a checkpoint; the next :meth:`train` goes on from there.
+
+        Agents, environment, counters and random numbers are where they were, and the run that
+        was under way is completed. Where the environment can't save its state, episodes start
+        anew, which a warning tells.
+
+        Args:
+            path: Folder of a checkpoint, or of a run, whose newest one is taken; ``None``: this
+                trainer's run.
+            timesteps: Where the count of timesteps shall end; ``None``: where it was to.
+
+        Returns:
+            Timesteps done.
+
+        Raises:
+            CheckpointError: There is none, it can't be read, or is another population's;
+                nothing was changed.
+            ConfigError: There is neither a path nor a folder of the run, or the checkpoint is
+                beyond ``timesteps`` already.
+            TrainerStateError: The trainer is running or closed.
+        """
+        if path is None and self.directory is None:
+            raise ConfigError("give the path of a checkpoint: this trainer has no run_dir")
+        with self._running():
+            where = self.directory.path if path is None and self.directory else Path(str(path))
+            self._take_over(find_checkpoint(where), timesteps)
+        return self.timestep
+
+    @property
+    def timestep(self) -> int:
+        """Timesteps of training that were done, over all runs."""
+        return self._standing.timestep
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a run was resumed that has timesteps left, which ``train()`` will do."""
+        return self._standing.resumed is not None
 
     def eval(self) -> Summary:
         """Evaluate for ``cfg.timesteps`` timesteps, from a reset; nothing is learned.
@@ -190,22 +270,42 @@ class Trainer(abc.ABC):
         return "\n".join(lines)
 
     def _complete(self, session: Session) -> Summary:
+        retries = 0
         with Interrupts() as interrupts:
-            try:
-                for _ in session.steps(interrupts.requested):
-                    pass
-            except BaseException as error:
-                self._end(session, error)
-                raise
+            while True:
+                try:
+                    for _ in session.steps(interrupts.requested):
+                        pass
+                    break
+                except BaseException as error:
+                    self._end(session, error)
+                    if not self._goes_back(session, error, retries):
+                        raise
+                    retries += 1
+                    session = self._train_session()
             summary = self._end(session, None, interrupts.requested())
         self._raise_interrupt(interrupts, session)
         return summary
+
+    def _goes_back(self, session: Session, error: BaseException, retries: int) -> bool:
+        """Return to the last checkpoint after the failure of a member, if that is wanted."""
+        wanted = self.cfg.on_member_failure == "resume" and session.run.mode == "train"
+        if not (wanted and isinstance(error, WorkerError) and self._checkpointer):
+            return False
+        last = self._checkpointer.last
+        if last is None or retries >= self.cfg.checkpoints.retries:
+            return False
+        _log.warning("%s; going back to %s", error.args[0], last)
+        self._take_over(open_checkpoint(last), None)
+        return True
 
     def _raise_interrupt(self, interrupts: Interrupts, session: Session) -> None:
         if interrupts.received is None:
             return
         saved = self.directory is not None and session.run.mode == "train"
         where = f"; saved to {self.directory.path}" if saved and self.directory else ""
+        if where and self.experiment is not None and self._checkpointer is not None:
+            where += f"; to go on: coterie resume {self.directory.path}"  # type: ignore[union-attr]
         message = (
             f"interrupted by {interrupts.received} after step {session.recorder.timestep}{where}"
         )
@@ -221,8 +321,7 @@ class Trainer(abc.ABC):
             healthy = error is None
         finally:
             if session.run.mode == "train":
-                self.timestep = session.recorder.timestep
-                self._seconds += session.recorder.wall_time
+                self._standing.note_end(session)
             if error is not None:
                 session.boundary.abandon()
             if not healthy:
@@ -231,15 +330,16 @@ class Trainer(abc.ABC):
 
     def _train_session(self) -> Session:
         cut = not self._boundary.live
-        for member in self.members:
-            if member.failure is not None and not cut:
+        resumed = self._standing.take_resumed()
+        for member in self.members if resumed is None else ():
+            if not member.active and not cut:
                 member.agent.episodes_cut()
-            member.status, member.failure = "active", None
+            member.status, member.failure, member.reason = "active", None, ""
         if cut:
-            self._boundary.reset(reset_seed(self.env, self.members, "train", self._resets))
+            self._boundary.reset(reset_seed(self.env, self.members, "train", self._standing.resets))
             self._tracker.forget_unfinished()
-            self._resets += 1
-        return self._session("train", self._boundary, self._tracker, cut)
+            self._standing.resets += 1
+        return self._session("train", self._boundary, self._tracker, cut, resumed)
 
     def _eval_session(self) -> Session:
         boundary = make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)
@@ -247,21 +347,32 @@ class Trainer(abc.ABC):
         return self._session("eval", boundary, self._new_tracker(), False)
 
     def _session(
-        self, mode: Mode, boundary: Boundary, tracker: EpisodeTracker, cut: bool
+        self,
+        mode: Mode,
+        boundary: Boundary,
+        tracker: EpisodeTracker,
+        cut: bool,
+        resumed: Position | None = None,
     ) -> Session:
         first = self.timestep if mode == "train" else 0
+        stop = first + self.cfg.timesteps
+        if resumed is not None:
+            first, stop = resumed.first_timestep, resumed.timesteps
         run = RunInfo(
             mode=mode,
             trainer=self.kind,
             environment=self.env.name,
             num_envs=self.env.num_envs,
             first_timestep=first,
-            timesteps=first + self.cfg.timesteps,
+            timesteps=stop,
             members=tuple(member_info(member) for member in self.members),
             directory=None if self.directory is None else self.directory.path,
         )
         if self.directory is not None and mode == "train":
-            self.directory.start(run, self._facts(), unstructure(self.experiment))
+            at = None if resumed is None else resumed.timestep
+            self.directory.start(run, self._facts(), unstructure(self.experiment), at)
+            if self._checkpointer is not None:
+                self._checkpointer.start()
         if self._executor is None:
             self._executor = self.make_executor()
         return Session(
@@ -274,16 +385,69 @@ class Trainer(abc.ABC):
             cut=cut,
             loggers=self._open_loggers(run) if mode == "train" else Loggers(),
             directory=self.directory,
-            earlier=self._seconds if mode == "train" else 0.0,
+            earlier=self._standing.seconds if mode == "train" else 0.0,
+            resets=self._standing.resets,
+            checkpointer=self._checkpointer if mode == "train" else None,
+            resumed=resumed,
         )
 
     def _open_loggers(self, run: RunInfo) -> Loggers:
         try:
-            return make_loggers(self._loggers, run)
+            positions, self._log_positions = self._log_positions, None
+            return make_loggers(self._loggers, run, positions)
         except BaseException:
             if self.directory is not None:
                 self.directory.mark("failed")
             raise
+
+    def _resume_from(self, resume: bool | str | Path) -> None:
+        """Go on as the constructor's argument says; a run without a checkpoint begins."""
+        if not isinstance(resume, bool):
+            self._take_over(find_checkpoint(Path(resume)), None)
+            return
+        if self.directory is None:
+            raise ConfigError("resume=True goes on with the run in run_dir; give a run_dir")
+        found = newest(self.directory.path / CHECKPOINTS)
+        if found is not None:
+            self._take_over(found, None)
+
+    def _take_over(self, checkpoint: Checkpoint, timesteps: int | None) -> None:
+        manifest = checkpoint.manifest
+        if timesteps is not None and timesteps <= manifest.timestep:
+            raise ConfigError(
+                f"timesteps={timesteps}, but {manifest.timestep} are done already in "
+                f"{checkpoint.path}; give more"
+            )
+        state = restore(checkpoint, self.members, self._boundary, self._tracker)
+        warn_of_differences(manifest)
+        position = position_of(manifest, state)
+        if timesteps is not None:
+            position = evolve(position, timesteps=timesteps)
+        self._standing.take_over(position)
+        if self._checkpointer is not None and self._checkpointer.owns(checkpoint.path):
+            self._checkpointer.best = dict(state["best"])
+            self._checkpointer.last = checkpoint.path
+            self._log_positions = state["loggers"]
+
+    def _save(self, path: str | Path | None) -> Path:
+        """Write a checkpoint of the agents here, while no run is under way."""
+        capture = Capture(
+            trainer=self.kind,
+            position=self._standing.position(),
+            members=self.members,
+            boundary=self._boundary,
+            tracker=self._tracker,
+            loggers={},
+            best={} if self._checkpointer is None else self._checkpointer.best,
+        )
+        write_members = partial(save_members, self.members)
+        if path is not None:
+            write_checkpoint(Path(path), write_members, capture.state, capture.manifest)
+            return Path(path)
+        assert self.directory is not None
+        assert self._checkpointer is not None
+        with self.directory.locked():
+            return self._checkpointer.write(capture, write_members)
 
     def _facts(self) -> dict[str, Any]:
         env = self.env

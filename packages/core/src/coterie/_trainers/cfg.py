@@ -6,6 +6,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from .._checkpoints.cfg import CheckpointCfg
 from .._config.validators import at_least, more_than
 
 
@@ -23,12 +24,14 @@ class TrainerCfg:
         stochastic_evaluation: Whether evaluation draws actions instead of taking the mean one.
         on_member_failure: ``"raise"``: save what the others learned, then raise.
             ``"continue"``: the failed member's scope gets random valid actions, the others
-            train on.
+            train on. ``"resume"``: the whole population goes back to the last checkpoint.
         metrics_interval: Timesteps between two rows of metrics; ``None``: a 200th of
             ``timesteps``.
         non_finite: What a NaN or an infinity in observations or rewards leads to.
         slow_warning: Seconds between two warnings that the environment is still in one step, or,
             where members work in processes, that one of them is still at work.
+        checkpoints: When checkpoints are written, and which are kept; where there is a run's
+            folder.
         debug: Whether to make checks that cost time: actions within their space.
     """
 
@@ -39,8 +42,9 @@ class TrainerCfg:
     close_environment_at_exit: bool = True
     environment_info: str = "episode"
     stochastic_evaluation: bool = False
-    on_member_failure: Literal["raise", "continue"] = "raise"
+    on_member_failure: Literal["raise", "continue", "resume"] = "raise"
     metrics_interval: int | None = field(default=None, validator=at_least(1))
     non_finite: Literal["raise", "warn", "ignore"] = "raise"
     slow_warning: float = field(default=60.0, validator=more_than(0))
+    checkpoints: CheckpointCfg = field(factory=CheckpointCfg)
     debug: bool = False

@@ -54,6 +54,7 @@ def interact(
     span: Span,
     clock: Clock,
     should_stop: Callable[[], bool],
+    should_pause: Callable[[int], bool],
 ) -> Iterator[Transition]:
     """Let members and environment interact; yield each step.
 
@@ -66,6 +67,8 @@ def interact(
         span: Which timesteps.
         clock: Counts the seconds.
         should_stop: Asked once per timestep, after the environment's step.
+        should_pause: Asked likewise, with the number of timesteps done: whether the timestep
+            ends before the next one's actions are chosen, so that members can be saved.
 
     Yields:
         The step of the whole environment, when the members have dealt with it.
@@ -86,7 +89,7 @@ def interact(
         stepped = now()
         clock.environment += stepped - start
         last = timestep + 1 == span.stop or should_stop()
-        if last or span.apart:
+        if should_pause(timestep + 1) or last or span.apart:
             executor.finish(transition)
             actions = None
         else:

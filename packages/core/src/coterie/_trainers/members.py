@@ -11,7 +11,7 @@ from .._agents.interface import Agent
 from .._errors import WorkerError
 from .._types import State
 
-Status: TypeAlias = Literal["active", "failed"]
+Status: TypeAlias = Literal["active", "failed", "stopped"]
 
 
 @define(kw_only=True, eq=False)
@@ -24,8 +24,9 @@ class Member:
         agent: The caller's agent object.
         scope: Rows of the environment's tensors that are its own.
         seed: The agent's seed.
-        status: ``"active"``, or ``"failed"``: frozen, its scope acts at random.
+        status: ``"active"``; ``"failed"`` or ``"stopped"``: frozen, its scope acts at random.
         failure: What happened to a failed member.
+        reason: Why a stopped member was stopped.
         streams: State of the member's process-wide generators between runs; ``None`` before
             the first, and for agents that do not use them.
     """
@@ -36,7 +37,18 @@ class Member:
     scope: slice
     status: Status = "active"
     failure: WorkerError | None = None
+    reason: str = ""
     streams: State | None = field(default=None, repr=False)
+
+    @property
+    def active(self) -> bool:
+        """Whether the member acts and learns."""
+        return self.status == "active"
+
+    @property
+    def note(self) -> str:
+        """Why the member does not act, in one line; empty for one that does."""
+        return self.reason if self.failure is None else str(self.failure.args[0])
 
     @property
     def seed(self) -> int:

@@ -13,15 +13,19 @@ from attrs import define, field
 
 from .._agents.transition import Transition
 from .._envs.boundary import Boundary
-from .._errors import CoterieError, WorkerError
+from .._errors import CheckpointWriteError, CoterieError, WorkerError
 from .._executors.driver import member_raised
 from .._executors.interface import Executor
+from .._executors.saving import member_file, save_member, save_members
 from .._registry.manager import registry
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.recorder import Recorder
 from .._runs.records import RunInfo, Summary
+from .._types import State
+from .capture import Capture, Position
 from .cfg import TrainerCfg
+from .checkpointing import AGENTS, Checkpointer
 from .loop import Clock, Span, interact
 from .members import Member
 from .watch import StepWatch
@@ -46,7 +50,10 @@ class Session:
         cut: Whether the run starts from a reset, which cut what agents recorded before.
         loggers: Where metrics go.
         directory: Where trained agents go; ``None``: nowhere.
-        earlier: Seconds that earlier runs took.
+        earlier: Seconds that training took before.
+        resets: How often the environment was reset for training.
+        checkpointer: Writes checkpoints; ``None``: there are none.
+        resumed: Where the run goes on that was begun before; ``None``: it begins.
     """
 
     run: RunInfo
@@ -59,9 +66,14 @@ class Session:
     loggers: Loggers
     directory: RunDirectory | None
     earlier: float = 0.0
+    resets: int = 0
+    checkpointer: Checkpointer | None = None
+    resumed: Position | None = None
     recorder: Recorder = field(init=False)
     clock: Clock = field(init=False, factory=Clock)
-    _saved: list[str] = field(init=False, factory=list)
+    _saved_at: int | None = field(init=False, default=None)
+    _salvaged: Path | None = field(init=False, default=None)
+    _paused: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self.recorder = Recorder(
@@ -72,6 +84,7 @@ class Session:
             self.loggers,
             self.earlier,
             self._timings,
+            self.resumed,
         )
 
     def steps(
@@ -84,16 +97,101 @@ class Session:
             apart: As in :class:`Span`.
         """
         self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
-        run = self.run
-        span = Span(first=run.first_timestep, stop=run.timesteps, cut=self.cut, apart=apart)
+        run, first = self.run, self.recorder.timestep
+        span = Span(first=first, stop=run.timesteps, cut=self.cut, apart=apart)
         watch = StepWatch(self.clock, self.boundary.env.name, self.cfg.slow_warning)
+        if self.checkpointer is not None and self.resumed is None:
+            self._checkpoint()
+        steps = interact(
+            self.boundary, self.executor, span, self.clock, should_stop, self._should_pause
+        )
         with watch, self._captions():
-            for transition in interact(self.boundary, self.executor, span, self.clock, should_stop):
+            for transition in steps:
                 self.recorder.step(transition, self.executor)
                 if not self.cfg.headless and self.recorder.timestep % self.cfg.render_interval == 0:
                     self.boundary.env.render()
                 self._someone_left()
+                if self._paused and self.recorder.timestep < run.timesteps:
+                    self._checkpoint()
                 yield transition
+
+    def _should_pause(self, timestep: int) -> bool:
+        """Whether a checkpoint is due when ``timestep`` timesteps are done."""
+        if self.checkpointer is not None:
+            done = timestep - self.run.first_timestep
+            self._paused = self.checkpointer.due(done, self.recorder.due(timestep))
+        return self._paused
+
+    def _checkpoint(self) -> None:
+        """Write a checkpoint in the middle of the run, if that is possible."""
+        assert self.checkpointer is not None
+        if not self.recorder.written:
+            self.recorder.write(self.executor.metrics())
+        try:
+            self.save()
+        except CheckpointWriteError as error:
+            self.checkpointer.forgive(error)
+
+    def save(self) -> None:
+        """Write a checkpoint, between two timesteps.
+
+        With ``on_member_failure="continue"`` a member that can't give its state fails.
+
+        Raises:
+            CheckpointWriteError: It could not be written.
+            WorkerError: A member could not give its state.
+        """
+        assert self.checkpointer is not None
+        path = self.checkpointer.write(self.capture(), self._write_members)
+        self._saved_at = self.recorder.timestep
+        registry().emit("coterie_checkpoint_saved", run=self.run, path=path)
+
+    def _write_members(self, folder: Path) -> dict[int, State | None]:
+        while True:
+            active = [member for member in self.members if member.active]
+            try:
+                streams = self.executor.save(active, folder)
+            except WorkerError as error:
+                self._fail(self.members[error.agent_index], error)
+                continue
+            stopped = [member for member in self.members if member.status == "stopped"]
+            for member in self.members:
+                if member.status == "failed":
+                    member_file(folder, member.name).unlink(missing_ok=True)
+            return streams | save_members(stopped, folder)
+
+    def _fail(self, member: Member, error: WorkerError) -> None:
+        """Freeze a member, between two timesteps; the others go on as if nothing were."""
+        if self.cfg.on_member_failure != "continue":
+            raise error
+        member.status, member.failure = "failed", error
+        self.reseat()
+
+    def reseat(self) -> None:
+        """Hand the members over anew, between two timesteps: somebody takes part no more."""
+        self._someone_left()
+        self.executor.settle(self.members)
+        self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
+
+    def capture(self) -> Capture:
+        """Take everything down that the run goes on from, but for the agents."""
+        recorder = self.recorder
+        return Capture(
+            trainer=self.run.trainer,
+            position=Position(
+                timestep=recorder.timestep,
+                first_timestep=self.run.first_timestep,
+                timesteps=self.run.timesteps,
+                resets=self.resets,
+                seconds=self.earlier + recorder.wall_time,
+                run_seconds=recorder.run_seconds,
+            ),
+            members=self.members,
+            boundary=self.boundary,
+            tracker=self.tracker,
+            loggers=self.loggers.position(),
+            best={} if self.checkpointer is None else self.checkpointer.best,
+        )
 
     @contextmanager
     def _captions(self) -> Iterator[None]:
@@ -149,26 +247,28 @@ class Session:
         steps: list[Callable[[], Any]] = [lambda: self.executor.settle(self.members)]
         if error is None:
             steps.insert(0, lambda: self.recorder.write(self.executor.metrics()))
+            if self.checkpointer is not None and self._saved_at != self.recorder.timestep:
+                steps.insert(1, self.save)
         troubles = _attempt(steps)
+        between = error is None and self.checkpointer is not None
         wanted = self.run.mode == "train" and not isinstance(error, KeyboardInterrupt)
-        if self.directory is not None and wanted:
-            folder = self.directory.path / "agents"
+        if self.directory is not None and wanted and not between:
+            folder = self.directory.path / AGENTS
             members = [member for member in self.members if member.failure is None]
-            troubles += _attempt([partial(self._save, member, folder) for member in members])
-            if self._saved:
-                registry().emit("coterie_checkpoint_saved", run=self.run, path=folder)
+            troubles += _attempt([partial(self._save_agent, member, folder) for member in members])
         return troubles
 
-    def _save(self, member: Member, folder: Path) -> None:
+    def _save_agent(self, member: Member, folder: Path) -> None:
+        """Write what a member learned, in the middle of a timestep: a run can't go on from it."""
         try:
-            member.agent.save(folder / f"{member.name}.safetensors")
-            self._saved.append(member.name)
+            save_member(folder, member, member.agent.state_dict())
+            self._salvaged = folder
         except CoterieError:
             raise
         except Exception as error:
             failure = member_raised(member, "save", self.recorder.timestep, error)
             member.status, member.failure = "failed", failure
-            if self.cfg.on_member_failure == "raise":
+            if self.cfg.on_member_failure != "continue":
                 raise failure from error
 
     def _write(self, status: str, summary: Summary) -> None:
@@ -182,11 +282,13 @@ class Session:
             error.add_note(f"during {self.run.mode}, at step {self.recorder.timestep}")
         for trouble in troubles:
             warnings.warn(f"while the run was ended: {trouble}", stacklevel=2)
-        if self.directory is None or not self._saved:
+        if self._salvaged is not None:
+            at = self.recorder.timestep
+            error.add_note(f"what was learned until step {at} was saved: {self._salvaged}")
+        if self.checkpointer is None or self.checkpointer.last is None:
             error.add_note("no checkpoint was written")
         else:
-            folder = self.directory.path / "agents"
-            error.add_note(f"last checkpoint: {folder} (step {self.recorder.timestep})")
+            error.add_note(f"last checkpoint: {self.checkpointer.last}")
 
     def _someone_left(self) -> None:
         failures = [member.failure for member in self.members if member.failure is not None]

@@ -1,0 +1,126 @@
+"""``coterie resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from attrs import evolve, frozen
+from tyro.conf import Positional, UseAppendAction, arg
+
+from .failures import FINE
+from .options import Count, Device, Flag, Name
+
+if TYPE_CHECKING:
+    from .._checkpoints.reading import Checkpoint
+    from .._experiment.spec import Experiment
+    from .._runs.records import Summary
+    from .._trainers.base import Trainer
+
+_ABOUT = """Go on with a run that was interrupted, or killed, from its newest checkpoint.
+
+  coterie resume runs/20261122-183000-CartPole-v1
+  coterie resume runs/20261122-183000-CartPole-v1 --timesteps 200000
+  coterie resume runs/20261122-183000-CartPole-v1/checkpoints/step-000000012000
+
+Metrics and results go on in the same folder. A run that was completed is left as it is, unless
+--timesteps gives it more to do. From a checkpoint that is not the newest, what came after it
+is done again; the later checkpoints and metrics are removed."""
+
+
+@frozen(kw_only=True)
+class Resume:
+    """Go on with a run from a checkpoint.
+
+    Attributes:
+        run_dir: Folder of the run, or of one of its checkpoints.
+        timesteps: Where the count of timesteps shall end. Default: where it was to.
+        trainer: Trainer. Default: as before.
+        trainer_settings: Setting of the trainer, such as on_member_failure=continue.
+        device: Device of environment and agents. Default: as before.
+        threads: Threads that torch uses in this process. Default: OMP_NUM_THREADS, or 1.
+        progress: Show the progress bar. Default: where stderr is a terminal.
+        no_progress: Hide the progress bar.
+        debug: Show tracebacks.
+    """
+
+    about: ClassVar[str] = _ABOUT
+    run_dir: Annotated[Positional[str], arg(name="run", metavar="RUN", help_behavior_hint="")]
+    timesteps: Count = None
+    trainer: Name = None
+    trainer_settings: Annotated[
+        UseAppendAction[tuple[str, ...]],
+        arg(name="trainer-set", metavar="KEY=VALUE", help_behavior_hint=""),
+    ] = ()
+    device: Device = None
+    threads: Count = None
+    progress: Flag = False
+    no_progress: Flag = False
+    debug: Flag = False
+
+    def run(self) -> int:
+        """Train on, print the results, and return the exit code."""
+        from .._checkpoints.folders import find_checkpoint
+        from .threads import torch_threads
+        from .train import conclude
+
+        checkpoint = find_checkpoint(Path(self.run_dir))
+        run = checkpoint.path.parent.parent
+        threads = checkpoint.manifest.torch_threads if self.threads is None else self.threads
+        with torch_threads(threads):
+            summary = self._train(checkpoint, run)
+        if summary is None:
+            manifest = checkpoint.manifest
+            print(
+                f"{run} is complete: {manifest.timestep} of {manifest.timesteps} timesteps are "
+                "done; to go on, give --timesteps"
+            )
+            return FINE
+        return conclude(summary, run)
+
+    def _train(self, checkpoint: Checkpoint, run: Path) -> Summary | None:
+        """Do what is left; ``None``: nothing is."""
+        from .._experiment.build import build_experiment, require_own_loop
+        from .failures import keep_traceback
+        from .replay import load_run
+
+        experiment = self._changed(load_run(run))
+        require_own_loop(experiment)
+        if self.timesteps is None and not _unfinished(checkpoint):
+            return None
+        trainer: Trainer = build_experiment(experiment, run_dir=run, resume=checkpoint.path)
+        try:
+            with trainer:
+                if self.timesteps is not None:
+                    trainer.resume(checkpoint.path, timesteps=self.timesteps)
+                print(f"{trainer}\nfrom {checkpoint.path}", flush=True)
+                return trainer.train()
+        except BaseException as error:
+            keep_traceback(error, run)
+            raise
+        finally:
+            trainer.env.close()
+
+    def _changed(self, experiment: Experiment) -> Experiment:
+        """Apply the options to the experiment of the run."""
+        from .._errors import ConfigError
+        from .values import parse_single, put
+
+        if self.progress and self.no_progress:
+            raise ConfigError("give --progress or --no-progress, not both")
+        settings: dict[str, Any] = dict(experiment.trainer.settings)
+        for key, value in parse_single("--trainer-set", self.trainer_settings).items():
+            put(settings, key, value)
+        if self.progress or self.no_progress:
+            settings["disable_progressbar"] = self.no_progress
+        name = experiment.trainer.name if self.trainer is None else self.trainer
+        environment, members = experiment.environment, experiment.members
+        if self.device is not None:
+            environment = evolve(environment, device=self.device)
+            members = tuple(evolve(member, device=None) for member in members)
+        trainer = evolve(experiment.trainer, name=name, settings=settings)
+        return evolve(experiment, environment=environment, members=members, trainer=trainer)
+
+
+def _unfinished(checkpoint: Checkpoint) -> bool:
+    return checkpoint.manifest.timestep < checkpoint.manifest.timesteps

@@ -1,0 +1,147 @@
+"""When a run writes checkpoints, what happens to those before, and to one that fails."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from .._checkpoints.cfg import CheckpointCfg
+from .._checkpoints.disk import remove_leftovers, replace_by_link
+from .._checkpoints.folders import CHECKPOINTS, new_name, prune, remove_later
+from .._checkpoints.manifest import MEMBERS
+from .._checkpoints.writing import write_checkpoint
+from .._errors import CheckpointWriteError
+from .._executors.saving import member_file
+from .._runs.directory import RunDirectory, write_json
+from .._types import State
+from .capture import Capture
+
+AGENTS, BEST = "agents", "best"
+_PATIENCE = 3
+
+
+def make_checkpointer(directory: RunDirectory | None, cfg: CheckpointCfg) -> Checkpointer | None:
+    """Make what writes the checkpoints of a run; ``None`` where there shall be none."""
+    if directory is None or cfg.keep == 0:
+        return None
+    return Checkpointer(directory.path, cfg)
+
+
+class Checkpointer:
+    """Writes the checkpoints of a run and keeps the right ones.
+
+    Args:
+        run: The run's folder.
+        cfg: When, and which are kept.
+
+    Attributes:
+        best: The highest mean return of each member at a checkpoint so far, by name.
+        last: The newest checkpoint that this object wrote; ``None``: none yet.
+    """
+
+    def __init__(self, run: Path, cfg: CheckpointCfg) -> None:
+        self.best: dict[str, float] = {}
+        self.last: Path | None = None
+        self._run, self._cfg = run, cfg
+        self._folder = run / CHECKPOINTS
+        self._failures = 0
+        self._since = time.monotonic()
+
+    def owns(self, path: Path) -> bool:
+        """Whether a checkpoint is one of this run's."""
+        return path.resolve().parent == self._folder.resolve()
+
+    def start(self) -> None:
+        """Tidy up when a run begins, or goes on.
+
+        Somebody may have been killed while writing; and what came after the checkpoint that the
+        run goes on from is no part of it any more.
+        """
+        remove_leftovers(self._folder)
+        if self.last is not None:
+            remove_later(self.last)
+        self._since = time.monotonic()
+
+    def due(self, done: int, with_metrics: bool) -> bool:
+        """Whether a checkpoint should be written.
+
+        Args:
+            done: Timesteps of the run that will be done then.
+            with_metrics: Whether metrics are written then; time alone waits for that.
+        """
+        cfg = self._cfg
+        if cfg.interval is not None and done % cfg.interval == 0:
+            return True
+        late = cfg.minutes is not None and time.monotonic() - self._since >= cfg.minutes * 60
+        return late and with_metrics
+
+    def write(
+        self, capture: Capture, write_members: Callable[[Path], Mapping[int, State | None]]
+    ) -> Path:
+        """Write a checkpoint, and remove those that are not kept.
+
+        Args:
+            capture: What to write, but for the agents.
+            write_members: Writes those, as :meth:`Executor.save` does.
+
+        Returns:
+            Its folder.
+
+        Raises:
+            CheckpointWriteError: It could not be written; those before are as they were.
+        """
+        self._since = time.monotonic()
+        best = self._better(capture)
+        self.best |= best
+        path = new_name(self._folder, capture.position.timestep)
+        write_checkpoint(path, write_members, capture.state, capture.manifest)
+        self._failures = 0
+        self.last = path
+        if capture.position.timestep > capture.position.first_timestep:
+            try:
+                self._publish(path, best, capture.position.timestep)
+            except OSError as error:  # what counts is there
+                _warn(f"{path} is whole, but its agents could not be copied beside it: {error}")
+        prune(self._folder, self._cfg.keep)
+        return path
+
+    def forgive(self, error: CheckpointWriteError) -> None:
+        """Take note of a checkpoint that could not be written in the middle of a run.
+
+        Raises:
+            CheckpointWriteError: It was one too many.
+        """
+        self._failures += 1
+        if self._cfg.strict or self._failures >= _PATIENCE:
+            raise error
+        _warn(
+            f"{error}; training goes on, the next one is tried in time "
+            f"({self._failures} of {_PATIENCE} failures that end the run)"
+        )
+
+    def _better(self, capture: Capture) -> dict[str, float]:
+        """Find the members whose mean return is higher than at any checkpoint before."""
+        found = {}
+        for member, episodes in zip(capture.members, capture.tracker.members, strict=True):
+            value = episodes.mean_return
+            if member.active and value is not None and value > self.best.get(member.name, -1e308):
+                found[member.name] = value
+        return found
+
+    def _publish(self, path: Path, best: Mapping[str, float], timestep: int) -> None:
+        """Let the run's newest and best agents be found without looking into checkpoints."""
+        for file in (path / MEMBERS).iterdir():
+            replace_by_link(file, self._run / AGENTS / file.name)
+        if not self._cfg.best:
+            return
+        for name, value in best.items():
+            target = member_file(self._run / BEST, name)
+            replace_by_link(member_file(path / MEMBERS, name), target)
+            about = {"timestep": timestep, "mean_return": value}
+            write_json(target.with_suffix(".json"), about)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=3)

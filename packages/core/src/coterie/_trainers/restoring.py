@@ -1,0 +1,177 @@
+"""How a trainer takes over a checkpoint: all of it, or nothing."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from attrs import asdict
+
+from .._checkpoints.manifest import Manifest, MemberRecord
+from .._checkpoints.reading import Checkpoint
+from .._envs.boundary import Boundary
+from .._errors import CheckpointMismatch, CoterieError, WorkerError
+from .._runs.directory import installed_versions
+from .._runs.episodes import EpisodeTracker
+from .._types import State
+from .capture import Position, environment_record, failure_from, member_record
+from .members import Member
+
+_FIXED = ("name", "kind", "seed", "scope")
+_TELLING = ("torch", "numpy", "gymnasium", "coterie-core", "coterie-agents", "coterie-envs")
+
+
+def check_fit(
+    manifest: Manifest, members: Sequence[Member], boundary: Boundary, where: object
+) -> None:
+    """Check that a checkpoint belongs to a population and an environment.
+
+    Raises:
+        CheckpointMismatch: It does not; every difference is listed.
+    """
+    found = [*_environment(manifest, boundary), *_population(manifest, members)]
+    if found:
+        raise CheckpointMismatch("\n  ".join([f"{where} belongs to another population:", *found]))
+
+
+def _environment(manifest: Manifest, boundary: Boundary) -> Iterator[str]:
+    saved, own = asdict(manifest.environment), asdict(environment_record(boundary.env))
+    for name in own.keys() - {"device"}:
+        if saved[name] != own[name]:
+            yield f"environment, {name}: the checkpoint has {saved[name]}, here is {own[name]}"
+
+
+def _population(manifest: Manifest, members: Sequence[Member]) -> Iterator[str]:
+    saved = {record.name: record for record in manifest.members}
+    own = {member.name: member_record(member) for member in members}
+    for name in saved.keys() - own.keys():
+        yield f"member {name!r} is in the checkpoint only"
+    for name in own.keys() - saved.keys():
+        yield f"member {name!r} is here only"
+    for name in sorted(saved.keys() & own.keys()):
+        for field in _FIXED:
+            there, here = getattr(saved[name], field), getattr(own[name], field)
+            if there != here:
+                yield f"member {name!r}, {field}: the checkpoint has {there}, here is {here}"
+
+
+def warn_of_differences(manifest: Manifest) -> None:
+    """Warn where what was installed when a checkpoint was written is not what is now."""
+    now = installed_versions()
+    changes = [
+        f"{name} was {manifest.versions[name]} and is {now.get(name, 'not installed')}"
+        for name in _TELLING
+        if name in manifest.versions and manifest.versions[name] != now.get(name)
+    ]
+    if manifest.torch_threads != torch.get_num_threads():
+        changes.append(
+            f"torch had {manifest.torch_threads} threads and has {torch.get_num_threads()}"
+        )
+    reasons = [*changes, *manifest.inexact]
+    if reasons:
+        warnings.warn(
+            "the run goes on, but not bit for bit as if it had not been interrupted: "
+            + "; ".join(reasons),
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+
+def restore(
+    checkpoint: Checkpoint, members: Sequence[Member], boundary: Boundary, tracker: EpisodeTracker
+) -> State:
+    """Give a trainer's parts their states from a checkpoint.
+
+    Where the environment's state is there, the boundary goes on with its episodes; otherwise
+    the next run starts with a reset.
+
+    Returns:
+        The state of the run, for what else is in it.
+
+    Raises:
+        CheckpointError: A file can't be read, or does not fit; nothing was changed.
+    """
+    check_fit(checkpoint.manifest, members, boundary, checkpoint.path)
+    undo: list[Callable[[], None]] = []
+    try:
+        state = checkpoint.run_state()
+        _load_agents(checkpoint, members, undo)
+        _load_population(state["members"], members, undo)
+        _load_surroundings(state, boundary, tracker, undo)
+        position_of(checkpoint.manifest, state)
+    except BaseException as error:
+        for action in reversed(undo):
+            action()
+        if isinstance(error, CoterieError) or not isinstance(error, Exception):
+            raise
+        raise CheckpointMismatch(
+            f"{checkpoint.path} does not fit: {type(error).__name__}: {error}"
+        ) from error
+    return state
+
+
+def _load_agents(
+    checkpoint: Checkpoint, members: Sequence[Member], undo: list[Callable[[], None]]
+) -> None:
+    records = {record.name: record for record in checkpoint.manifest.members}
+    for member in members:
+        record = records[member.name]
+        if record.file in checkpoint.manifest.files:
+            state = checkpoint.agent_state(record)
+            before = copy.deepcopy(member.agent.state_dict())
+            undo.append(partial(member.agent.load_state_dict, before))
+            _load_agent(member, record, state)
+
+
+def _load_agent(member: Member, record: MemberRecord, state: State) -> None:
+    try:
+        member.agent.load_state_dict(state)
+    except Exception as error:
+        raise CheckpointMismatch(
+            f"member {member.name!r}: {record.file} does not fit: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _load_population(
+    states: Sequence[State], members: Sequence[Member], undo: list[Callable[[], None]]
+) -> None:
+    for member, own in zip(members, states, strict=True):
+        before = member.status, member.failure, member.reason, member.streams
+        undo.append(partial(_set_status, member, *before))
+        reason = str(own["note"]) if own["status"] == "stopped" else ""
+        _set_status(member, own["status"], failure_from(own["failure"]), reason, own["streams"])
+
+
+def _set_status(
+    member: Member, status: Any, failure: WorkerError | None, reason: str, streams: State | None
+) -> None:
+    member.status, member.failure = status, failure
+    member.reason, member.streams = reason, streams
+
+
+def _load_surroundings(
+    state: State, boundary: Boundary, tracker: EpisodeTracker, undo: list[Callable[[], None]]
+) -> None:
+    undo.append(partial(tracker.load_state_dict, copy.deepcopy(tracker.state_dict())))
+    undo.append(boundary.abandon)
+    tracker.load_state_dict(state["tracker"])
+    boundary.abandon()
+    if state["environment"] is not None and boundary.env.saves_state:
+        boundary.env.load_state_dict(state["environment"])
+        boundary.load_state_dict(state["boundary"])
+
+
+def position_of(manifest: Manifest, state: State) -> Position:
+    """Tell how far the run of a checkpoint was."""
+    return Position(
+        timestep=manifest.timestep,
+        first_timestep=manifest.first_timestep,
+        timesteps=manifest.timesteps,
+        resets=state["resets"],
+        seconds=state["seconds"],
+        run_seconds=state["run_seconds"],
+    )
