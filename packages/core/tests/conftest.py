@@ -1,5 +1,7 @@
 """Small plugins that live in the tests' process: an environment that counts, agents that sum."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from coterie import ConfigError, EnvAdapter
@@ -47,6 +49,29 @@ class Plugins:
                 config=cls.config_class,
                 loader=lambda cls=cls: cls,
             )
+
+
+class Silent:
+    """Takes the place of a plugin that is not needed any more."""
+
+    @hookimpl
+    def coterie_run_finished(self):
+        """Do nothing."""
+
+
+@pytest.fixture
+def plugged():
+    """Register a plugin for the length of a block: ``with plugged(plugin):``."""
+
+    @contextmanager
+    def block(plugin):
+        register(plugin, name="for-a-test")
+        try:
+            yield
+        finally:
+            register(Silent(), name="for-a-test")
+
+    return block
 
 
 @pytest.fixture

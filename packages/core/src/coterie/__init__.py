@@ -60,13 +60,21 @@ if TYPE_CHECKING:
     from ._factory import make_agent, make_env, make_trainer, wrap_env
     from ._loggers.cfg import LoggerCfg
     from ._loggers.interface import Logger
-    from ._runs.records import MemberInfo, MemberSummary, MetricRow, RunInfo, Summary
+    from ._runs.records import (
+        MemberInfo,
+        MemberProgress,
+        MemberSummary,
+        MetricRow,
+        RunInfo,
+        Summary,
+    )
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
     from ._trainers.base import Trainer
     from ._trainers.cfg import TrainerCfg
     from ._trainers.members import Member
     from ._trainers.sequential import SequentialTrainer
     from ._trainers.step import StepTrainer
+    from ._trainers.stop_cfg import StopCfg
     from ._types import Infos, State, Tree
 
 _HOMES = {
@@ -119,13 +127,21 @@ _HOMES = {
     "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
     "_loggers.cfg": ("LoggerCfg",),
     "_loggers.interface": ("Logger",),
-    "_runs.records": ("MemberInfo", "MemberSummary", "MetricRow", "RunInfo", "Summary"),
+    "_runs.records": (
+        "MemberInfo",
+        "MemberProgress",
+        "MemberSummary",
+        "MetricRow",
+        "RunInfo",
+        "Summary",
+    ),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
     "_trainers.base": ("Trainer",),
     "_trainers.cfg": ("TrainerCfg",),
     "_trainers.members": ("Member",),
     "_trainers.sequential": ("SequentialTrainer",),
     "_trainers.step": ("StepTrainer",),
+    "_trainers.stop_cfg": ("StopCfg",),
     "_types": ("Infos", "State", "Tree"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -175,6 +191,7 @@ __all__ = [
     "Member",
     "MemberDriver",
     "MemberInfo",
+    "MemberProgress",
     "MemberSpec",
     "MemberSummary",
     "MetricRow",
@@ -193,6 +210,7 @@ __all__ = [
     "Stackable",
     "State",
     "StepTrainer",
+    "StopCfg",
     "Summary",
     "TeamTransition",
     "Trainer",

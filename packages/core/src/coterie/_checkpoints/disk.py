@@ -121,7 +121,7 @@ class FolderLock:
         """Take the lock; having it already is fine.
 
         Raises:
-            CheckpointWriteError: Another process has it.
+            CheckpointWriteError: Somebody else has it.
         """
         if self._descriptor is not None or fcntl is None:
             return
@@ -133,8 +133,8 @@ class FolderLock:
             if error.errno in _UNSUPPORTED:
                 return
             raise CheckpointWriteError(
-                f"another process is writing to the run {self._path.parent}; wait until it has "
-                "ended, or give another run_dir"
+                f"somebody else is writing to the run {self._path.parent}, in this process or "
+                "another; wait until that has ended, or give another run_dir"
             ) from None
         self._descriptor = descriptor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from collections.abc import Callable, Mapping
@@ -83,5 +82,4 @@ def _failure(path: Path, folder: Path, error: OSError) -> CheckpointWriteError:
         room = ""
     failure = CheckpointWriteError(f"could not write the checkpoint {path}: {reason}{room}")
     failure.errno = error.errno
-    failure.filename = os.fspath(path)
     return failure

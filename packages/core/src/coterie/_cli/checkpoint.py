@@ -21,9 +21,9 @@ _TOLD = ("coterie-core", "torch", "numpy")
 _ABOUT = """Look at a checkpoint, or check that it is whole. Nothing in it is executed.
 
   coterie checkpoint inspect runs/20261122-183000-CartPole-v1
-  coterie checkpoint verify runs/20261122-183000-CartPole-v1/checkpoints/step-000000012000
+  coterie checkpoint verify runs/20261122-183000-CartPole-v1
 
-Of a run, inspect shows the newest one that is whole, and verify checks all of them."""
+Of a run, inspect shows the newest that is whole, and verify checks all."""
 
 
 @frozen(kw_only=True)

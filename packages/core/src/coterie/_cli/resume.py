@@ -23,9 +23,9 @@ _ABOUT = """Go on with a run that was interrupted, or killed, from its newest ch
   coterie resume runs/20261122-183000-CartPole-v1 --timesteps 200000
   coterie resume runs/20261122-183000-CartPole-v1/checkpoints/step-000000012000
 
-Metrics and results go on in the same folder. A run that was completed is left as it is, unless
---timesteps gives it more to do. From a checkpoint that is not the newest, what came after it
-is done again; the later checkpoints and metrics are removed."""
+Metrics and results go on in the same folder. --timesteps makes a run longer.
+
+What came after a checkpoint that is not the newest is removed, and done again."""
 
 
 @frozen(kw_only=True)
@@ -38,7 +38,7 @@ class Resume:
         trainer: Trainer. Default: as before.
         trainer_settings: Setting of the trainer, such as on_member_failure=continue.
         device: Device of environment and agents. Default: as before.
-        threads: Threads that torch uses in this process. Default: OMP_NUM_THREADS, or 1.
+        threads: Threads that torch uses in this process. Default: as before.
         progress: Show the progress bar. Default: where stderr is a terminal.
         no_progress: Hide the progress bar.
         debug: Show tracebacks.

@@ -25,24 +25,36 @@ class Events:
         self._manager = manager
         self._strikes: dict[tuple[str, str], int] = {}
 
-    def emit(self, hook: str, **arguments: Any) -> None:
+    def emit(self, hook: str, **arguments: Any) -> list[Any]:
         """Call every implementation of ``hook``, in pluggy's order (last registered first).
 
         Args:
             hook: Name of the hook, such as ``"coterie_run_started"``.
             arguments: Arguments of the hook; an implementation gets those that it names.
+
+        Returns:
+            What they answered.
         """
-        implementations = getattr(self._manager.hook, hook).get_hookimpls()
-        for implementation in reversed(implementations):
+        answers = []
+        for implementation in reversed(self._implementations(hook)):
             key = (implementation.plugin_name, hook)
             if self._strikes.get(key, 0) < _STRIKES:
-                self._call(implementation, key, arguments)
+                answers.append(self._call(implementation, key, arguments))
+        return answers
+
+    def listens(self, hook: str) -> bool:
+        """Whether anybody implements ``hook``."""
+        return bool(self._implementations(hook))
+
+    def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
+        found: list[pluggy.HookImpl] = getattr(self._manager.hook, hook).get_hookimpls()
+        return found
 
     def _call(
         self, implementation: pluggy.HookImpl, key: tuple[str, str], arguments: dict[str, Any]
-    ) -> None:
+    ) -> Any:
         try:
-            implementation.function(*(arguments[name] for name in implementation.argnames))
+            return implementation.function(*(arguments[name] for name in implementation.argnames))
         except (Exception, SystemExit) as error:
             self._strikes[key] = self._strikes.get(key, 0) + 1
             last = self._strikes[key] == _STRIKES
@@ -54,3 +66,4 @@ class Events:
                 f" ({_STRIKES} times now; it is not called any more)" if last else "",
                 exc_info=error if last else None,
             )
+            return None

@@ -16,7 +16,7 @@ from .records import AgentPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
 
 if TYPE_CHECKING:
     from .._errors import WorkerError
-    from .._runs.records import MetricRow, RunInfo, Summary
+    from .._runs.records import MemberProgress, MetricRow, RunInfo, Summary
 
 API_VERSION = 1
 """Version of the plugin interface. A plugin module may set ``coterie_api_version`` to the one
@@ -130,6 +130,28 @@ class CoterieSpecs:
         Args:
             run: The run that it belongs to.
             failure: What happened: member, phase, timestep and traceback.
+        """
+
+    @hookspec
+    def coterie_should_stop(self, run: RunInfo, progress: MemberProgress) -> str | None:
+        """Say why a member should stop before the run ends; called with each metrics.
+
+        A stopped member keeps what it has learned, and its scope acts at random; the others do
+        not change by a bit.
+
+        .. code-block:: python
+
+            @hookimpl
+            def coterie_should_stop(progress):
+                if progress.scalars.get("policy/entropy", 1.0) < 0.01:
+                    return "its policy has become deterministic"
+
+        Args:
+            run: The run.
+            progress: How far an active member is, and its newest metrics.
+
+        Returns:
+            The reason, in one line; ``None``: it goes on.
         """
 
     @hookspec

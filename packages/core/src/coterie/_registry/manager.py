@@ -160,14 +160,21 @@ class Registry:
             )
         return loaded
 
-    def emit(self, hook: str, **arguments: Any) -> None:
+    def emit(self, hook: str, **arguments: Any) -> list[Any]:
         """Tell the plugins of an event; one that raises is warned about and never stops the run.
 
         Args:
             hook: Name of the hook, such as ``"coterie_run_started"``.
             arguments: Arguments of the hook.
+
+        Returns:
+            What they answered.
         """
-        self._events.emit(hook, **arguments)
+        return self._events.emit(hook, **arguments)
+
+    def listens(self, hook: str) -> bool:
+        """Whether any plugin implements ``hook``."""
+        return self._events.listens(hook)
 
     def listing(self) -> dict[str, list[dict[str, Any]]]:
         """Describe everything in plain values, for people and for ``--json``.

@@ -29,6 +29,7 @@ class EpisodeStatistics:
         new_returns: Returns since the last metrics.
         new_lengths: Lengths since the last metrics.
         new_of_actors: Of a team: each actor's returns and lengths since the last metrics.
+        closed: Whether episodes count no more: the member does not act in them.
     """
 
     count: int = 0
@@ -37,6 +38,7 @@ class EpisodeStatistics:
     new_returns: list[float] = field(factory=list)
     new_lengths: list[int] = field(factory=list)
     new_of_actors: dict[str, list[tuple[float, int]]] = field(factory=dict)
+    closed: bool = False
 
     @property
     def mean_return(self) -> float | None:
@@ -64,6 +66,8 @@ class EpisodeStatistics:
 
     def add(self, episode_return: float, length: int) -> None:
         """Count an episode that ended."""
+        if self.closed:
+            return
         self.count += 1
         self.returns.append(episode_return)
         self.lengths.append(length)
@@ -72,7 +76,7 @@ class EpisodeStatistics:
 
     def add_of_actors(self, found: Mapping[str, tuple[float, int]]) -> None:
         """Note what each actor of a team came to in an episode that ended: return and length."""
-        for actor, own in found.items():
+        for actor, own in () if self.closed else found.items():
             self.new_of_actors.setdefault(actor, []).append(own)
 
     def take_new(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .._registry.manager import registry
 from .info_scalars import InfoScalars
 from .progress import Progress
-from .records import MemberSummary, MetricRow, RunInfo, Summary
+from .records import MemberProgress, MemberSummary, MetricRow, RunInfo, Summary
 from .settings import told_settings
 from .time_parts import TimeParts
 
@@ -67,6 +67,9 @@ class Recorder:
         self._timings = timings
         self._time_parts = TimeParts(self.timestep)
         self._told: set[int] = set()
+        self._newest: list[dict[str, float]] = [{} for _ in members]
+        for member, episodes in zip(members, tracker.members, strict=True):
+            episodes.closed = not member.active
         self._progress = Progress(run, cfg.disable_progressbar, self.timestep)
         self._started = time.monotonic()
         registry().emit("coterie_run_started", run=run)
@@ -111,10 +114,29 @@ class Recorder:
         infos = self._infos.take()
         for member, episodes in zip(self._members, self._tracker.members, strict=True):
             found = {**episodes.take_new(), **scalars[member.index], **infos[member.index]}
-            if member.failure is not None:
-                found["failed"] = 1.0
+            if not member.active:
+                found = {member.status: 1.0}
+            self._newest[member.index] = found
             rows += [self._row(member, name, value) for name, value in found.items()]
         self.log(rows + self._time_rows())
+
+    def progress(self, member: Member) -> MemberProgress:
+        """Tell how far a member is; what is newest are the metrics that were written last."""
+        episodes = self._tracker.members[member.index]
+        return MemberProgress(
+            member=self.run.members[member.index],
+            timestep=self.timestep,
+            env_steps=self.timestep * member.num_envs,
+            run_seconds=self.run_seconds,
+            episodes=episodes.count,
+            mean_return=episodes.mean_return,
+            mean_length=episodes.mean_length,
+            scalars=dict(self._newest[member.index]),
+        )
+
+    def close_episodes(self, member: Member) -> None:
+        """Count no more episodes of a member: from now on its scope acts at random."""
+        self._tracker.members[member.index].closed = True
 
     def log(self, rows: Sequence[MetricRow]) -> None:
         """Hand rows to the loggers and to the hooks."""
@@ -183,6 +205,7 @@ class Recorder:
         for member in self._members:
             if member.failure is not None and member.index not in self._told:
                 self._told.add(member.index)
+                self.close_episodes(member)
                 registry().emit("coterie_member_failed", run=self.run, failure=member.failure)
 
     def _member_summary(
@@ -194,7 +217,7 @@ class Recorder:
             name=member.name,
             kind=member.agent.kind,
             seed=member.seed,
-            status=status if failure is None else "failed",
+            status=status if member.active else member.status,
             episodes=episodes.count,
             mean_return=episodes.mean_return,
             mean_length=episodes.mean_length,
@@ -202,4 +225,5 @@ class Recorder:
             steps_per_second=steps * member.num_envs / seconds,
             settings=settings,
             failure=failure,
+            stopped=member.reason or None,
         )

@@ -84,6 +84,31 @@ class MetricRow:
 
 
 @frozen(kw_only=True)
+class MemberProgress:
+    """How far a member is, when metrics are written.
+
+    Attributes:
+        member: The member.
+        timestep: Timesteps done.
+        env_steps: Environment steps of the member.
+        run_seconds: Seconds that the run took.
+        episodes: Number of episodes that ended.
+        mean_return: Mean return of the last 100 of them; ``None``: none ended.
+        mean_length: Their mean length.
+        scalars: The newest metrics of the member, by name.
+    """
+
+    member: MemberInfo
+    timestep: int
+    env_steps: int
+    run_seconds: float
+    episodes: int
+    mean_return: float | None
+    mean_length: float | None
+    scalars: dict[str, float]
+
+
+@frozen(kw_only=True)
 class MemberSummary:
     """How a run ended for one member.
 
@@ -91,7 +116,8 @@ class MemberSummary:
         name: Name of the member.
         kind: Name of the algorithm.
         seed: Seed.
-        status: ``"trained"``, ``"evaluated"``, ``"failed"`` or ``"interrupted"``.
+        status: ``"trained"``, ``"evaluated"``, ``"failed"``, ``"stopped"`` or
+            ``"interrupted"``.
         episodes: Number of episodes that ended.
         mean_return: Mean return of the last 100 of them; ``None``: none ended.
         mean_length: Their mean length.
@@ -99,6 +125,7 @@ class MemberSummary:
         steps_per_second: Environment steps of the member per second of the run.
         settings: Settings that are not the default in each member of its kind.
         failure: What happened to a failed member, in one line.
+        stopped: Why a member was stopped before the run ended, in one line.
     """
 
     name: str
@@ -112,6 +139,7 @@ class MemberSummary:
     steps_per_second: float
     settings: dict[str, Any] = field(factory=dict)
     failure: str | None = None
+    stopped: str | None = None
 
 
 @frozen(kw_only=True)

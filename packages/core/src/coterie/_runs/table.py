@@ -45,6 +45,7 @@ def summary_table(summary: Summary) -> str:
     if shared:
         lines.append(f"all members: {settings_text(shared)}")
     lines += [f"{m.name}: {m.failure}" for m in summary.members if m.failure]
+    lines += [f"{m.name}: stopped, {m.stopped}" for m in summary.members if m.stopped]
     return "\n".join(lines)
 
 

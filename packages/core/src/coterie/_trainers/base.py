@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
-import torch
 from attrs import evolve
 
 from .._agents.interface import Agent
@@ -30,7 +29,7 @@ from .._loggers.group import Loggers
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
-from .capture import Capture, Position
+from .capture import Capture, Position, run_facts
 from .cfg import TrainerCfg
 from .checkpointing import make_checkpointer
 from .interrupts import Interrupts
@@ -40,6 +39,7 @@ from .restoring import position_of, restore, warn_of_differences
 from .seeds import reset_seed
 from .session import Session
 from .standing import Standing
+from .stopping import Stopper
 
 _log = logging.getLogger("coterie")
 
@@ -108,6 +108,7 @@ class Trainer(abc.ABC):
         self._standing = Standing()
         self._state: Literal["idle", "running", "closed"] = "idle"
         self._executor: Executor | None = None
+        self._stopper = Stopper(self.cfg.stop)
         self._checkpointer = make_checkpointer(self.directory, self.cfg.checkpoints)
         self._log_positions: dict[str, Any] | None = None
         if resume is not False:
@@ -331,6 +332,8 @@ class Trainer(abc.ABC):
     def _train_session(self) -> Session:
         cut = not self._boundary.live
         resumed = self._standing.take_resumed()
+        if resumed is None:
+            self._stopper.load_state_dict({})
         for member in self.members if resumed is None else ():
             if not member.active and not cut:
                 member.agent.episodes_cut()
@@ -370,7 +373,9 @@ class Trainer(abc.ABC):
         )
         if self.directory is not None and mode == "train":
             at = None if resumed is None else resumed.timestep
-            self.directory.start(run, self._facts(), unstructure(self.experiment), at)
+            self.directory.start(
+                run, run_facts(self.env, self.cfg), unstructure(self.experiment), at
+            )
             if self._checkpointer is not None:
                 self._checkpointer.start()
         if self._executor is None:
@@ -389,6 +394,7 @@ class Trainer(abc.ABC):
             resets=self._standing.resets,
             checkpointer=self._checkpointer if mode == "train" else None,
             resumed=resumed,
+            stopper=self._stopper if mode == "train" and self._stopper.needed else None,
         )
 
     def _open_loggers(self, run: RunInfo) -> Loggers:
@@ -424,6 +430,7 @@ class Trainer(abc.ABC):
         if timesteps is not None:
             position = evolve(position, timesteps=timesteps)
         self._standing.take_over(position)
+        self._stopper.load_state_dict(state["stopper"])
         if self._checkpointer is not None and self._checkpointer.owns(checkpoint.path):
             self._checkpointer.best = dict(state["best"])
             self._checkpointer.last = checkpoint.path
@@ -439,6 +446,7 @@ class Trainer(abc.ABC):
             tracker=self._tracker,
             loggers={},
             best={} if self._checkpointer is None else self._checkpointer.best,
+            stopper=self._stopper.state_dict(),
         )
         write_members = partial(save_members, self.members)
         if path is not None:
@@ -448,21 +456,6 @@ class Trainer(abc.ABC):
         assert self._checkpointer is not None
         with self.directory.locked():
             return self._checkpointer.write(capture, write_members)
-
-    def _facts(self) -> dict[str, Any]:
-        env = self.env
-        return {
-            "trainer_settings": unstructure(self.cfg),
-            "torch_threads": torch.get_num_threads(),
-            "environment": {
-                "name": env.name,
-                "num_envs": env.num_envs,
-                "device": str(env.device),
-                "seed": env.seed,
-                "autoreset_mode": env.autoreset_mode.value,
-                "independent_streams": env.independent_streams,
-            },
-        }
 
     def _new_tracker(self) -> EpisodeTracker:
         scopes = [member.scope for member in self.members]

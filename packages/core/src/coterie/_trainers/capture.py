@@ -12,6 +12,7 @@ import torch
 from attrs import frozen
 
 from .._checkpoints.manifest import EnvironmentRecord, FileRecord, Manifest, MemberRecord
+from .._config.structure import unstructure
 from .._envs.boundary import Boundary
 from .._envs.interface import VectorEnv
 from .._errors import WorkerError
@@ -60,6 +61,7 @@ class Capture:
         tracker: Counts episodes.
         loggers: Where each logger stands, by name.
         best: The highest mean return of each member so far, by name.
+        stopper: What decides about stopping members remembers.
     """
 
     trainer: str
@@ -69,13 +71,14 @@ class Capture:
     tracker: EpisodeTracker
     loggers: Mapping[str, Mapping[str, Any]]
     best: Mapping[str, float]
+    stopper: State
 
     def inexact(self) -> tuple[str, ...]:
         """Say why a run that goes on from here is not bit for bit the uninterrupted one."""
         env, reasons = self.boundary.env, []
         if not env.saves_state:
             reasons.append(f"{env.name} can't save its state: episodes start anew")
-        elif not self.boundary.live:
+        elif not self.boundary.live and self.position.resets:
             reasons.append("its episodes can't go on: they start anew")
         for member in self.members:
             if member.active and not member.agent.saves_everything:
@@ -111,6 +114,7 @@ class Capture:
             ],
             "loggers": {name: dict(place) for name, place in self.loggers.items()},
             "best": dict(self.best),
+            "stopper": self.stopper,
         }
 
     def manifest(self, files: Mapping[str, FileRecord]) -> Manifest:
@@ -132,6 +136,27 @@ class Capture:
             members=tuple(member_record(member) for member in self.members),
             files=dict(files),
         )
+
+
+def run_facts(env: VectorEnv, cfg: Any) -> dict[str, Any]:
+    """Tell what a run is, beside its members, for its ``run.json``.
+
+    Args:
+        env: The environment.
+        cfg: The trainer's configuration.
+    """
+    return {
+        "trainer_settings": unstructure(cfg),
+        "torch_threads": torch.get_num_threads(),
+        "environment": {
+            "name": env.name,
+            "num_envs": env.num_envs,
+            "device": str(env.device),
+            "seed": env.seed,
+            "autoreset_mode": env.autoreset_mode.value,
+            "independent_streams": env.independent_streams,
+        },
+    }
 
 
 def environment_record(env: VectorEnv) -> EnvironmentRecord:

@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from .._checkpoints.cfg import CheckpointCfg
 from .._config.validators import at_least, more_than
+from .stop_cfg import StopCfg
 
 
 @frozen(kw_only=True)
@@ -32,6 +33,7 @@ class TrainerCfg:
             where members work in processes, that one of them is still at work.
         checkpoints: When checkpoints are written, and which are kept; where there is a run's
             folder.
+        stop: When members are stopped before the run ends.
         debug: Whether to make checks that cost time: actions within their space.
     """
 
@@ -47,4 +49,5 @@ class TrainerCfg:
     non_finite: Literal["raise", "warn", "ignore"] = "raise"
     slow_warning: float = field(default=60.0, validator=more_than(0))
     checkpoints: CheckpointCfg = field(factory=CheckpointCfg)
+    stop: StopCfg = field(factory=StopCfg)
     debug: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -105,7 +106,8 @@ def restore(
         position_of(checkpoint.manifest, state)
     except BaseException as error:
         for action in reversed(undo):
-            action()
+            with suppress(Exception):  # what refused its state has its own still
+                action()
         if isinstance(error, CoterieError) or not isinstance(error, Exception):
             raise
         raise CheckpointMismatch(

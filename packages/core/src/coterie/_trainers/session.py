@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import define, field
 
 from .._agents.transition import Transition
+from .._checkpoints.writing import write_checkpoint
 from .._envs.boundary import Boundary
 from .._errors import CheckpointWriteError, CoterieError, WorkerError
 from .._executors.driver import member_raised
@@ -28,11 +30,13 @@ from .cfg import TrainerCfg
 from .checkpointing import AGENTS, Checkpointer
 from .loop import Clock, Span, interact
 from .members import Member
+from .stopping import Stopper
 from .watch import StepWatch
 
 if TYPE_CHECKING:
     from .._loggers.group import Loggers
 
+_log = logging.getLogger("coterie")
 _STATUS = {"train": "trained", "eval": "evaluated"}
 
 
@@ -54,6 +58,7 @@ class Session:
         resets: How often the environment was reset for training.
         checkpointer: Writes checkpoints; ``None``: there are none.
         resumed: Where the run goes on that was begun before; ``None``: it begins.
+        stopper: Stops members before the run ends; ``None``: nobody does.
     """
 
     run: RunInfo
@@ -69,11 +74,13 @@ class Session:
     resets: int = 0
     checkpointer: Checkpointer | None = None
     resumed: Position | None = None
+    stopper: Stopper | None = None
     recorder: Recorder = field(init=False)
     clock: Clock = field(init=False, factory=Clock)
     _saved_at: int | None = field(init=False, default=None)
     _salvaged: Path | None = field(init=False, default=None)
     _paused: bool = field(init=False, default=False)
+    _saving: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self.recorder = Recorder(
@@ -96,7 +103,7 @@ class Session:
             should_stop: Asked once per timestep; the run ends with the one that it says so at.
             apart: As in :class:`Span`.
         """
-        self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
+        self._open()
         run, first = self.run, self.recorder.timestep
         span = Span(first=first, stop=run.timesteps, cut=self.cut, apart=apart)
         watch = StepWatch(self.clock, self.boundary.env.name, self.cfg.slow_warning)
@@ -112,39 +119,91 @@ class Session:
                     self.boundary.env.render()
                 self._someone_left()
                 if self._paused and self.recorder.timestep < run.timesteps:
-                    self._checkpoint()
+                    self._pause()
                 yield transition
+                if self.over:
+                    return
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to do: all timesteps are done, or nobody acts any more."""
+        done = self.recorder.timestep >= self.run.timesteps
+        return done or not any(member.active for member in self.members)
 
     def _should_pause(self, timestep: int) -> bool:
-        """Whether a checkpoint is due when ``timestep`` timesteps are done."""
-        if self.checkpointer is not None:
+        """Whether members must be reached when ``timestep`` timesteps are done.
+
+        That is for a checkpoint, or, with each metrics, where members may be stopped: then they
+        stop at the same timesteps whether or not there are checkpoints.
+        """
+        if self.checkpointer is not None or self.stopper is not None:
+            rows = self.recorder.due(timestep)
             done = timestep - self.run.first_timestep
-            self._paused = self.checkpointer.due(done, self.recorder.due(timestep))
+            self._saving = self.checkpointer is not None and self.checkpointer.due(done, rows)
+            self._paused = self._saving or (rows and self.stopper is not None)
         return self._paused
+
+    def _pause(self) -> None:
+        if self.stopper is not None and self.recorder.due(self.recorder.timestep):
+            self._stop_members(self.stopper)
+        if self._saving:
+            self._checkpoint()
+
+    def _stop_members(self, stopper: Stopper) -> None:
+        """Freeze the members that are done; they get home what they have learned."""
+        reasons = {
+            member.index: stopper.reason(self.run, self.recorder.progress(member))
+            for member in self.members
+            if member.active
+        }
+        found = {index: reason for index, reason in reasons.items() if reason}
+        if not found:
+            return
+        self.executor.settle(self.members)
+        for index, reason in found.items():
+            member = self.members[index]
+            member.status, member.reason = "stopped", reason
+            self.recorder.close_episodes(member)
+            _log.info("%s is stopped at step %d: %s", member.name, self.recorder.timestep, reason)
+        self._open()
+
+    def _open(self) -> None:
+        self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
 
     def _checkpoint(self) -> None:
         """Write a checkpoint in the middle of the run, if that is possible."""
         assert self.checkpointer is not None
-        if not self.recorder.written:
-            self.recorder.write(self.executor.metrics())
         try:
             self.save()
         except CheckpointWriteError as error:
             self.checkpointer.forgive(error)
 
-    def save(self) -> None:
-        """Write a checkpoint, between two timesteps.
+    def save(self, path: Path | None = None) -> Path:
+        """Write a checkpoint, between two timesteps; metrics are written first.
 
         With ``on_member_failure="continue"`` a member that can't give its state fails.
+
+        Args:
+            path: Its folder; ``None``: the next one of the run.
+
+        Returns:
+            Its folder.
 
         Raises:
             CheckpointWriteError: It could not be written.
             WorkerError: A member could not give its state.
         """
+        if not self.recorder.written:
+            self.recorder.write(self.executor.metrics())
+        if path is not None:
+            capture = self.capture()
+            write_checkpoint(path, self._write_members, capture.state, capture.manifest)
+            return path
         assert self.checkpointer is not None
         path = self.checkpointer.write(self.capture(), self._write_members)
         self._saved_at = self.recorder.timestep
         registry().emit("coterie_checkpoint_saved", run=self.run, path=path)
+        return path
 
     def _write_members(self, folder: Path) -> dict[int, State | None]:
         while True:
@@ -165,13 +224,9 @@ class Session:
         if self.cfg.on_member_failure != "continue":
             raise error
         member.status, member.failure = "failed", error
-        self.reseat()
-
-    def reseat(self) -> None:
-        """Hand the members over anew, between two timesteps: somebody takes part no more."""
         self._someone_left()
         self.executor.settle(self.members)
-        self.executor.open(self.members, self.boundary.env.interface, self.run.mode, self.cfg)
+        self._open()
 
     def capture(self) -> Capture:
         """Take everything down that the run goes on from, but for the agents."""
@@ -191,6 +246,7 @@ class Session:
             tracker=self.tracker,
             loggers=self.loggers.position(),
             best={} if self.checkpointer is None else self.checkpointer.best,
+            stopper={} if self.stopper is None else self.stopper.state_dict(),
         )
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 from .._agents.transition import Transition
@@ -66,6 +67,23 @@ class StepTrainer(SequentialTrainer):
         with self._running():
             return self._step("eval", timestep)
 
+    def save(self, path: str | Path | None = None) -> Path:
+        """Write a checkpoint between two timesteps; arguments and errors as for the base."""
+        if self._active is None or self._active.run.mode == "eval":
+            return super().save(path)
+        with self._running():
+            return self._active.save(None if path is None else Path(path))
+
+    def resume(self, path: str | Path | None = None, *, timesteps: int | None = None) -> int:
+        """Take over a checkpoint; arguments and errors as for the base.
+
+        Raises:
+            TrainerStateError: A run is under way; :meth:`finish` ends it.
+        """
+        if self._active is not None:
+            raise TrainerStateError("a run is under way; end it with finish()")
+        return super().resume(path, timesteps=timesteps)
+
     def finish(self) -> Summary | None:
         """End a run before all its timesteps were done; return :attr:`summary`."""
         if self._active is not None:
@@ -92,7 +110,7 @@ class StepTrainer(SequentialTrainer):
                 self._active = None
                 self._end(session, error)
                 raise
-            done = session.recorder.timestep == session.run.timesteps
+            done = session.over
             if done or interrupts.requested():
                 self._end_active(interrupted=not done)
         self._raise_interrupt(interrupts, session)
