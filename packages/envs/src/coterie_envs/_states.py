@@ -77,9 +77,7 @@ def count_of(value: object, where: str, below: int = BIGGEST) -> int:
 
 def save_tree(space: spaces.Space[Any], tree: Any) -> list[torch.Tensor]:
     """List copies of the tensors of a tree, on the CPU, in the order of the space's leaves."""
-    return [
-        leaf_of(tree, leaf.path).detach().to("cpu", copy=True) for leaf in space_leaves(space)
-    ]
+    return [leaf_of(tree, leaf.path).detach().to("cpu", copy=True) for leaf in space_leaves(space)]
 
 
 def load_tree(space: spaces.Space[Any], value: object, count: int, where: str) -> Any:

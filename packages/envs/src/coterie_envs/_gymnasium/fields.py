@@ -15,7 +15,7 @@ from gymnasium import spaces
 
 from coterie import EnvContractError
 
-from .._states import count_of, list_of, parts_of, tensor_of
+from .._states import count_of, parts_of, tensor_of
 
 _FLOATS = (torch.float32, torch.float64)
 
@@ -156,7 +156,7 @@ class Queue(Field):
 
 @frozen
 class Since(Field):
-    """A reading of :func:`time.perf_counter`, or an array of them; what is saved is the time since then.
+    """A reading of :func:`time.perf_counter`, or an array of them; the time since then is saved.
 
     Attributes:
         shape: Its shape, of the object; ``()``: it is one number.

@@ -12,6 +12,7 @@ from attrs import frozen
 from .._states import parts_of, tensor_of
 from .fields import Field
 
+_FLOAT = (torch.float64,)
 _LAGGING = ("xpos", "xipos")
 
 
@@ -45,7 +46,9 @@ class Simulation(Field):
         shapes["integration"] = (mujoco.mj_stateSize(model, kind),)
         parts = parts_of(value, shapes, where)
         arrays = {
-            name: tensor_of(parts[name], shape, [torch.float64], f"{where}.{name}").numpy(force=True)
+            name: tensor_of(parts[name], shape, [torch.float64], f"{where}.{name}").numpy(
+                force=True
+            )
             for name, shape in shapes.items()
         }
 
