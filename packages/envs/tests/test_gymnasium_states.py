@@ -14,7 +14,7 @@ import coterie
 from coterie import EnvContractError
 from coterie._state import read_state, write_state
 from coterie.spaces import sample_actions, tree_leaves
-from coterie.testing import assert_same_state
+from coterie.testing import SumAgent, agents_for, assert_same_state
 
 CLASSIC = ("Acrobot-v1", "CartPole-v1", "MountainCar-v0", "MountainCarContinuous-v0", "Pendulum-v1")
 MODES = ("same_step", "next_step", "disabled")
@@ -312,3 +312,19 @@ def test_queues_and_numbers_are_checked():
         at(state, *place, layer)[key] = value
         with pytest.raises(EnvContractError, match=key.replace(".", r"\.")):
             env.load_state_dict(state)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_evaluation_leaves_the_episodes_of_training_alone(mode):
+    learned = []
+    for evaluates in (False, True):
+        env = make(autoreset_mode=mode)
+        (agent,) = agents_for(env, SumAgent)
+        cfg = {"timesteps": 23, "disable_progressbar": True}
+        trainer = coterie.SequentialTrainer(env=env, agents=[agent], cfg=cfg)
+        trainer.train()
+        if evaluates:
+            trainer.eval()
+        trainer.train()
+        learned.append(agent.state_dict())
+    assert_same_state(*learned)

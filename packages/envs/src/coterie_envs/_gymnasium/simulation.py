@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,7 @@ class Simulation(Field):
 
     def save(self, layer: Any) -> dict[str, torch.Tensor]:
         """Return float64 tensors of their own."""
-        import mujoco
-
+        mujoco = _library()
         kind = mujoco.mjtState.mjSTATE_INTEGRATION
         whole = np.empty(mujoco.mj_stateSize(layer.model, kind))
         mujoco.mj_getState(layer.model, layer.data, whole, kind)
@@ -39,8 +39,7 @@ class Simulation(Field):
 
     def read(self, layer: Any, value: Any, where: str) -> Callable[[], None]:
         """Check the sizes, which are those of the model."""
-        import mujoco
-
+        mujoco = _library()
         model, data, kind = layer.model, layer.data, mujoco.mjtState.mjSTATE_INTEGRATION
         shapes = {name: getattr(data, name).shape for name in _LAGGING}
         shapes["integration"] = (mujoco.mj_stateSize(model, kind),)
@@ -61,3 +60,8 @@ class Simulation(Field):
                 getattr(data, name)[:] = arrays[name]
 
         return put
+
+
+def _library() -> Any:
+    """MuJoCo, which came with gymnasium's extra; where there is a simulation, it is loaded."""
+    return import_module("mujoco")
