@@ -96,6 +96,29 @@ def test_the_vector_entry_point(name, tmp_path):
     check(tmp_path, name=name, vectorization="vector_entry_point", max_episode_steps=30)
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"autoreset_mode": "disabled"},
+        {"autoreset_mode": "next_step"},
+        {"vectorization": "vector_entry_point"},
+    ],
+)
+def test_between_the_end_of_an_episode_and_the_reset(settings):
+    env, other = ready(make(**settings), 0), ready(make(seed=9, **settings), 0)
+    done = torch.zeros(2, dtype=torch.bool)
+    for actions in actions_of(env):
+        if done.sum() == 1:
+            break
+        _, _, terminated, truncated, _ = env.step(actions)
+        done = terminated | truncated
+    other.load_state_dict(env.state_dict())
+    if env.autoreset_mode.name == "DISABLED":
+        begins = [one.reset(options={"reset_mask": done})[0] for one in (env, other)]
+        assert torch.equal(*begins)
+    assert all(torch.equal(a, b) for a, b in zip(run(env, 0, 60), run(other, 0, 60), strict=True))
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     "wrappers",
