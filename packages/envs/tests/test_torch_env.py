@@ -238,8 +238,17 @@ def test_a_foreign_state_is_refused(kind):
     saved = env.state_dict()
     with pytest.raises(EnvContractError, match="expected shape"):
         kind(3).load_state_dict(saved)
-    with pytest.raises(EnvContractError, match="expected a state of"):
-        kind(2).load_state_dict({"state": saved["state"]})
+    other = kind(2, seed=1)
+    other.reset()
+    kept = other.state_dict()
+    for damaged, message in (
+        ({"state": saved["state"]}, r"expected \['elapsed', 'positions', 'state'\]"),
+        (saved | {"elapsed": saved["elapsed"].float()}, "of int64, got .* of float32"),
+        (saved | {"positions": [1, 2]}, "got list"),
+    ):
+        with pytest.raises(EnvContractError, match=message):
+            other.load_state_dict(damaged)
+    assert all(torch.equal(value, kept[key]) for key, value in other.state_dict().items())
 
 
 @both

@@ -13,11 +13,14 @@ from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from gymnasium.vector import AutoresetMode
 
 from coterie import ConfigError, EnvContractError, VectorEnv
+from coterie.spaces import tree_map
 
 from .._checks import spread_seeds
 from .._rows import Rows, batch_reader
+from .._states import load_tree, parts_of, save_tree
 from .closing import close_vector_env
 from .final import final_batch, overwritten
+from .saving import can_save, plan_loading, save
 from .trees import array_writer
 
 _SEEDS = 2**31
@@ -179,6 +182,55 @@ class GymnasiumEnv(VectorEnv):
         if frames is None or any(frame is None for frame in frames):
             return None
         return np.stack([np.asarray(frame) for frame in frames])
+
+    @property
+    def saves_state(self) -> bool:
+        """Whether the environment and all its wrappers are among those that are known.
+
+        These are gymnasium's classic control and MuJoCo (v5), stepped in this process, within
+        gymnasium's wrappers that have no state or one that can be read.
+        """
+        return can_save(self.env)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the following steps depend on.
+
+        Raises:
+            EnvContractError: It was not reset yet, or something in it is not known.
+        """
+        if not self.saves_state:
+            return super().state_dict()
+        if self._observations is None:
+            raise EnvContractError(f"{self.name} was not reset yet: call reset() first")
+        return {
+            "num_envs": self.num_envs,
+            "autoreset_mode": self.autoreset_mode.value,
+            "env": save(self.env),
+            "observations": save_tree(self.observation_space, self._observations),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to what :meth:`state_dict` returned; no reset is needed before the next step.
+
+        Raises:
+            EnvContractError: The state is damaged, or one of another environment, another number
+                of instances or another autoreset mode; then nothing has changed. Or something in
+                this environment is not known.
+        """
+        if not self.saves_state:
+            super().load_state_dict(state)
+        where = f"{self.name}: the state"
+        parts = parts_of(state, ("num_envs", "autoreset_mode", "env", "observations"), where)
+        own = {"num_envs": self.num_envs, "autoreset_mode": self.autoreset_mode.value}
+        for key, value in own.items():
+            if parts[key] != value:
+                raise EnvContractError(f"{where}'s {key}: expected {value!r}, got {parts[key]!r}")
+        puts = plan_loading(self.env, parts["env"], where)
+        kept = f"{where}.observations"
+        tree = load_tree(self.observation_space, parts["observations"], self.num_envs, kept)
+        for put in puts:
+            put()
+        self._observations = tree_map(lambda tensor: tensor.to(self.device), tree)
 
     def close(self) -> None:
         """Close the environment. Worker processes that do not end within 10 s are killed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 from coterie import EnvContractError, VectorEnv, derive_seed
 
 from .._checks import check_count, spread_seeds
+from .._states import parts_of, tensor_of
 
 _SEEDS = 2**31
 _PRIVILEGED = "privileged_state"
@@ -76,21 +77,23 @@ class JaxEnv(VectorEnv):
         self.device = torch.empty(0, device=device).device
         import jax  # here, so that the class can be looked at without it
 
-        from . import functions, tensors
+        from . import functions, states, tensors
 
-        self._library, self._tensors = jax, tensors
+        self._library, self._tensors, self._storage = jax, tensors, states
         self._jax = tensors.jax_device(self.device)
         self._full_reset = full_reset
         with jax.default_device(self._jax):
-            shapes = functions.shape_of(env).obs
+            whole = functions.shape_of(env)
             self._reset = functions.compile_reset(env)
             self._step = functions.compile_step(env, action_repeat, max_episode_steps)
             self._merge = functions.compile_merge()
+        shapes, self._can_save = whole.obs, states.can_save(whole)
         self._observed, privileged = _parts(shapes)
         self._has_state = privileged is not None
         self.observation_space = tensors.space_of(self._observed(shapes))
         self.state_space = tensors.space_of(privileged) if self._has_state else None
-        self.action_space = spaces.Box(-1.0, 1.0, (int(env.action_size),), np.float32)
+        self._actions = (int(env.action_size),)
+        self.action_space = spaces.Box(-1.0, 1.0, self._actions, np.float32)
         self._states: Any = None
         self._first: Any = None
         self._elapsed: Any = None
@@ -121,9 +124,16 @@ class JaxEnv(VectorEnv):
             self._seeds = np.array(self._spread(given), np.uint32)
             self._episodes[:] = 0
         with self._library.default_device(self._jax):
-            self._states = self._first = self._reset(self._seeds, self._episodes.copy())
-            self._elapsed = self._library.numpy.zeros(self.num_envs, np.int32)
+            self._states = self._first = self._draw()
+            self._elapsed = self._place(np.zeros(self.num_envs, np.int32))
         return self._observe(self._states), {}
+
+    def _draw(self) -> Any:
+        return self._reset(self._place(self._seeds.copy()), self._place(self._episodes.copy()))
+
+    def _place(self, array: np.ndarray[Any, Any]) -> Any:
+        """Bind an array to the device, as actions are: for others JAX compiles a step anew."""
+        return self._library.device_put(array, self._jax)
 
     def _first_seed(self) -> int:
         return secrets.randbits(31) if self.seed is None else self.seed
@@ -171,7 +181,7 @@ class JaxEnv(VectorEnv):
     def _begin(self, done: np.ndarray[Any, Any], states: Any, elapsed: Any) -> None:
         """Start the next episode where ``done`` (bool ``[N]``)."""
         self._episodes += done
-        fresh = self._reset(self._seeds, self._episodes.copy()) if self._full_reset else self._first
+        fresh = self._draw() if self._full_reset else self._first
         zeros = self._library.numpy.zeros_like(elapsed)
         self._states, self._elapsed = self._merge(done, (fresh, zeros), (states, elapsed))
 
@@ -184,6 +194,78 @@ class JaxEnv(VectorEnv):
     def state(self) -> Any:
         """Return the privileged observations ``[N, ...]``; ``None`` where there are none."""
         return self._privileged
+
+    @property
+    def saves_state(self) -> bool:
+        """Whether its state is nothing but arrays; MuJoCo Warp keeps more."""
+        return self._can_save
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the following steps depend on.
+
+        Raises:
+            EnvContractError: There was no reset yet, or the state can't be saved.
+        """
+        if not self._can_save:
+            return super().state_dict()
+        if self._states is None:
+            raise EnvContractError(f"{self.name} was not reset yet: call reset() first")
+        save = self._storage.save_arrays
+        return {
+            "states": save(self._states),
+            "first": None if self._full_reset else save(self._first),
+            "elapsed": save(self._elapsed),
+            "seeds": torch.tensor(self._seeds.astype(np.int64)),
+            "episodes": torch.tensor(self._episodes.astype(np.int64)),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to what :meth:`state_dict` returned; no reset is needed before the next step.
+
+        Raises:
+            EnvContractError: The state is damaged, or one of another environment, number of
+                instances or kind of resets; then nothing has changed. Or this environment can't
+                load states.
+        """
+        if not self._can_save:
+            super().load_state_dict(state)
+        where, count = f"{self.name}: the state", (self.num_envs,)
+        names = ("states", "first", "elapsed", "seeds", "episodes")
+        parts = parts_of(state, names, where)
+        numbers = {
+            name: tensor_of(parts[name], count, [torch.int64], f"{where}.{name}").numpy(force=True)
+            for name in ("seeds", "episodes")
+        }
+        if any((found < 0).any() or (found >= _SEEDS).any() for found in numbers.values()):
+            raise EnvContractError(f"{where}: seeds and episodes are integers from 0 below 2**31")
+        if self._full_reset and parts["first"] is not None:
+            raise EnvContractError(f"{where}.first: it belongs to full_reset=False")
+        with self._library.default_device(self._jax):
+            elapsed = self._load([self._zeros], parts["elapsed"], f"{where}.elapsed")
+            trees = [self._reset_shapes, self._step_shapes]
+            states = self._load(trees, parts["states"], f"{where}.states")
+            first = states
+            if not self._full_reset:
+                first = self._load(trees, parts["first"], f"{where}.first")
+        self._states, self._first, self._elapsed = states, first, elapsed
+        self._seeds = numbers["seeds"].astype(np.uint32)
+        self._episodes = numbers["episodes"].astype(np.int32)
+        self._observe(states)
+
+    def _load(self, templates: Sequence[Callable[[], Any]], saved: Any, where: str) -> Any:
+        return self._storage.load_arrays(templates, saved, self.device, where)
+
+    def _zeros(self) -> Any:
+        return np.zeros(self.num_envs, np.int32)
+
+    def _reset_shapes(self) -> Any:
+        return self._library.eval_shape(self._reset, self._seeds, self._episodes)
+
+    def _step_shapes(self) -> Any:
+        shape = (self.num_envs, *self._actions)
+        actions = self._library.ShapeDtypeStruct(shape, np.float32)
+        states = self._reset_shapes()
+        return self._library.eval_shape(self._step, states, self._zeros(), actions)[0]
 
     def close(self) -> None:
         """Let go of the states; there is nothing else to release."""

@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode
 from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed
 
 from .._checks import check_count, check_device, spread_seeds
+from .._states import parts_of, tensor_of
 from .drawing import Capsule, View, paint
 from .running import Runner, Stepwise, Whole
 from .simulation import Outcome, Simulation
@@ -375,24 +376,20 @@ class TorchEnv(VectorEnv):
         """Go back to what :meth:`state_dict` returned; no reset is needed before the next step.
 
         Raises:
-            EnvContractError: The state has other parts, or is one of another number of instances.
+            EnvContractError: The state has other parts, or parts of another shape or dtype.
         """
-        shapes: dict[str, tuple[int, ...]] = {
-            "state": (self.state_size, self.num_envs),
-            "elapsed": (self.num_envs,),
-            "positions": (self.num_envs,),
+        wanted: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+            "state": ((self.state_size, self.num_envs), self.state_dtype),
+            "elapsed": ((self.num_envs,), torch.int64),
+            "positions": ((self.num_envs,), torch.int64),
         }
-        if set(state) != set(shapes):
-            raise EnvContractError(
-                f"{self.name}: expected a state of {sorted(shapes)}, got {sorted(state)}"
-            )
-        for key, shape in shapes.items():
-            if state[key].shape != shape:
-                got = tuple(state[key].shape)
-                raise EnvContractError(
-                    f"{self.name}: the state's {key!r}: expected shape {shape}, got {got}"
-                )
-        own = {key: value.to(self.device, copy=True) for key, value in state.items()}
+        where = f"{self.name}: the state"
+        parts = parts_of(state, wanted, where)
+        tensors = {
+            key: tensor_of(parts[key], shape, [dtype], f"{where}'s {key!r}")
+            for key, (shape, dtype) in wanted.items()
+        }
+        own = {key: value.to(self.device, copy=True) for key, value in tensors.items()}
         self._start(Simulation(**own))
 
 
