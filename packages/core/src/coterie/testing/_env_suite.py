@@ -12,6 +12,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from .._agents.transition import Transition
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
 from .._errors import EnvContractError
@@ -46,24 +47,26 @@ class EnvSuite:
 
         Returns:
             For each step: observations that were answered, rewards, observations that the step
-            ended in, terminated, truncated, valid.
+            ended in, terminated, truncated, valid; with teams each by actor, and last which
+            episodes ended.
         """
         boundary = make_boundary(env, "raise")
         boundary.reset(seed)
         steps = []
         for timestep in range(timesteps or self.timesteps):
             taken = boundary.step(self.actions(env, timestep), timestep)
-            steps.append(
-                (
-                    taken.observations,
-                    taken.rewards,
-                    taken.next_observations,
-                    taken.terminated,
-                    taken.truncated,
-                    taken.valid,
-                )
-            )
+            steps.append(self._parts(taken))
         return steps
+
+    def _parts(self, taken: Transition[Any]) -> tuple[Any, ...]:
+        return (
+            taken.observations,
+            taken.rewards,
+            taken.next_observations,
+            taken.terminated,
+            taken.truncated,
+            taken.valid,
+        )
 
     def done_of(self, step: tuple[Any, ...]) -> torch.Tensor:
         """Tell in which instances an episode ended in a step of :meth:`rollout`, bool ``[N]``."""

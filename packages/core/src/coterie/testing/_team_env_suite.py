@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from gymnasium.vector import AutoresetMode
 
+from .._agents.transition import Transition
 from .._envs.interface import VectorEnv
 from .._envs.multi_agent import MultiAgentVectorEnv, check_actors
 from .._envs.presence import Presence
-from .._envs.team_boundary import make_boundary
 from .._spaces import leaf_of, space_leaves
 from ._env_suite import EnvSuite
 
@@ -33,32 +33,8 @@ class TeamEnvSuite(EnvSuite):
         self._present: dict[int, Presence] = {}
         self._saved: dict[int, Presence] = {}
 
-    def rollout(
-        self, env: VectorEnv, seed: Any, timesteps: int | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Step with random actions that depend on the instance and the step alone.
-
-        Returns:
-            For each step: observations that were answered, rewards, observations that the step
-            ended in, terminated, truncated, valid, each by actor; and which episodes ended.
-        """
-        boundary = make_boundary(env, "raise")
-        boundary.reset(seed)
-        steps = []
-        for timestep in range(timesteps or self.timesteps):
-            taken = boundary.step(self.actions(env, timestep), timestep)
-            steps.append(
-                (
-                    taken.observations,
-                    taken.rewards,
-                    taken.next_observations,
-                    taken.terminated,
-                    taken.truncated,
-                    taken.valid,
-                    taken.done,
-                )
-            )
-        return steps
+    def _parts(self, taken: Transition[Any]) -> tuple[Any, ...]:
+        return (*super()._parts(taken), taken.done)
 
     def done_of(self, step: tuple[Any, ...]) -> torch.Tensor:
         """Tell in which instances an episode ended in a step of :meth:`rollout`, bool ``[N]``."""
