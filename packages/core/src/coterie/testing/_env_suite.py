@@ -62,7 +62,7 @@ class EnvSuite:
             steps.append(self._parts(taken))
         return steps
 
-    def plain(self) -> list[tuple[Any, ...]]:
+    def plain_rollout(self) -> list[tuple[Any, ...]]:
         """Return the rollout of three instances of the seed 0, as :meth:`rollout` does.
 
         The tests of a class share it, but for tests that set attributes of their own: change
@@ -122,7 +122,7 @@ class EnvSuite:
     def test_what_comes_out_fits_the_spaces(self) -> None:
         """Shapes, dtypes, devices and bounds are those of the spaces, at every step."""
         env = self.make_env(3, seed=0)
-        for observed, rewards, ended, terminated, truncated, _ in self.plain():
+        for observed, rewards, ended, terminated, truncated, _ in self.plain_rollout():
             assert rewards.shape == terminated.shape == truncated.shape == (3,)
             for tree in (observed, ended):
                 for leaf in space_leaves(env.observation_space):
@@ -132,7 +132,7 @@ class EnvSuite:
 
     def test_episodes_end(self) -> None:
         """The suite means nothing unless episodes end within its steps."""
-        assert sum(int(self.done_of(step).sum()) for step in self.plain()) > 2
+        assert sum(int(self.done_of(step).sum()) for step in self.plain_rollout()) > 2
 
     def test_same_seed_same_episodes(self) -> None:
         """One seed gives one rollout, another seed another."""
@@ -141,14 +141,14 @@ class EnvSuite:
             env = self.make_env(3, seed=base)
             rollouts.append(self.rollout(env, self.seeds(env, 100 * base)))
             env.close()
-        assert _same(self.plain(), rollouts[0])
-        assert not _same(self.plain(), rollouts[1])
+        assert _same(self.plain_rollout(), rollouts[0])
+        assert not _same(self.plain_rollout(), rollouts[1])
 
     def test_resetting_with_a_seed_starts_over(self) -> None:
         """A reset with a seed undoes all that happened before."""
         env = self.make_env(3, seed=0)
         self.rollout(env, self.seeds(env), 17)
-        assert _same(self.plain(), self.rollout(env, self.seeds(env)))
+        assert _same(self.plain_rollout(), self.rollout(env, self.seeds(env)))
         env.close()
 
     def test_instances_are_independent(self) -> None:
@@ -180,7 +180,7 @@ class EnvSuite:
     def test_where_an_episode_ended(self) -> None:
         """The true end of an episode is not the beginning of the next."""
         env = self.make_env(3, seed=0)
-        for step, following in pairwise(self.plain()):
+        for step, following in pairwise(self.plain_rollout()):
             for row in self.done_of(step).nonzero().flatten().tolist():
                 begin = _first_rows(following[0], None, row)
                 end = _first_rows(step[2], None, row)

@@ -75,7 +75,7 @@ class TeamEnvSuite(EnvSuite):
     def test_what_comes_out_fits_the_spaces(self) -> None:
         """Shapes and dtypes are those of the spaces, for every actor at every step."""
         env = self.make_env(3, seed=0)
-        for observed, rewards, ended, *flags, _ in self.plain():
+        for observed, rewards, ended, *flags, _ in self.plain_rollout():
             for actor in env.interface.actors:
                 assert rewards[actor].shape == (3,)
                 assert rewards[actor].dtype == torch.float32
@@ -92,7 +92,7 @@ class TeamEnvSuite(EnvSuite):
         env = self.make_env(3, seed=0)
         actors = env.interface.actors
         gone: list[set[str]] = [set() for _ in range(3)]
-        for _, _, _, terminated, truncated, valid, ended in self.plain():
+        for _, _, _, terminated, truncated, valid, ended in self.plain_rollout():
             for row in range(3):
                 for actor in actors:
                     assert not (actor in gone[row] and bool(valid[actor][row]))
@@ -107,7 +107,7 @@ class TeamEnvSuite(EnvSuite):
         """An environment that says that its actors end together keeps to it."""
         env = self.make_env(3, seed=0)
         assert isinstance(env, MultiAgentVectorEnv)
-        for *_, valid, _ in self.plain():
+        for *_, valid, _ in self.plain_rollout():
             if env.actors_end_together:
                 first, *others = valid.values()
                 assert all(torch.equal(first, other) for other in others)
