@@ -102,9 +102,11 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
-    # Files side by side; but the faults ask what is left in the whole system, so they come alone.
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", "--ignore", "tests/faults")
-    session.run("pytest", "tests/faults")
+    # One process per core, which takes over tests of another when it has done its own. The faults
+    # ask what is left in the whole system, so they come after the rest.
+    side_by_side = ("pytest", "-n", "logical", "--dist", "worksteal")
+    session.run(*side_by_side, "--ignore", "tests/faults")
+    session.run(*side_by_side, "tests/faults")
 
 
 @nox.session
@@ -171,6 +173,17 @@ def faults(session: nox.Session) -> None:
     session.log(f"{count} faults of seed {seed}")
     env = {"COTERIE_FAULTS": count, "COTERIE_FAULTS_SEED": seed, "OMP_NUM_THREADS": "1"}
     session.run("pytest", "-q", "tests/faults", *more, env=env)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Try configurations and damaged files by the thousand: nox -s fuzz -- COUNT [for pytest]."""
+    install_workspace(session, *group("test"))
+    count, *more = session.posargs or ["20000"]
+    files = ("config/test_config_fuzz.py", "basics/test_state_damage.py")
+    what = (str(FOLDER_OF["coterie-core"] / "tests" / file) for file in files)
+    options = ("--timeout=3600", "--hypothesis-show-statistics", *more)
+    session.run("pytest", "-q", *what, *options, env={"COTERIE_FUZZ": count})
 
 
 @nox.session(name="faults-skrl")

@@ -164,7 +164,8 @@ def test_the_rational_tanh_is_tanh_in_single_precision():
 @needs_compiler
 def test_a_compiled_program_does_what_the_hand_does(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    learner = make_learner(dtype=torch.float32, compile_update=True)
+    small = {"hidden_sizes": (5,)}  # each layer is another program for the C++ compiler
+    learner = make_learner(dtype=torch.float32, compile_update=True, model=small)
     batch = random_batch(learner)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from coterie import Member, Transition
+from coterie import Member, Transition, cut_infos
 from coterie.spaces import tree_map
 
 
@@ -36,9 +36,8 @@ class Rows:
         self.contiguous = all(one.stop == other.start for one, other in pairwise(scopes))
         self._slice = slice(scopes[0].start, scopes[-1].stop)
         self._whole = self.contiguous and self.count == num_envs
-        numbers = [row for scope in scopes for row in range(scope.start, scope.stop)]
-        self._numbers = numbers
-        self._index = torch.tensor(numbers, device=source)
+        self._numbers = [row for scope in scopes for row in range(scope.start, scope.stop)]
+        self._index = torch.tensor(self._numbers, device=source)
 
     def gather(self, tree: Any) -> Any:
         """Take the members' rows out of a tree of ``[num_envs, ...]``; ``None`` stays."""
@@ -73,18 +72,9 @@ class Rows:
             all_valid=transition.all_valid,
             states=states,
             next_states=take(transition.next_states),
-            infos=self._infos(transition.infos) if infos else {},
+            infos=cut_infos(transition.infos, self._numbers, self._num_envs) if infos else {},
             ended=take(transition.ended),
         )
-
-    def _infos(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self._infos(part) for key, part in value.items()}
-        if hasattr(value, "shape"):
-            return value[self._numbers] if value.shape[:1] == (self._num_envs,) else value
-        if isinstance(value, list | tuple) and len(value) == self._num_envs:
-            return type(value)([value[row] for row in self._numbers])
-        return value
 
 
 def order_of(groups: Sequence[Sequence[Member]], device: torch.device) -> torch.Tensor | None:

@@ -1,8 +1,12 @@
-"""Damaged and hostile files: a name for what is wrong, nothing run, nothing half loaded."""
+"""Damaged and hostile files: a name for what is wrong, nothing run, nothing half loaded.
+
+``COTERIE_FUZZ`` sets how many files are changed at random.
+"""
 
 import hashlib
 import io
 import json
+import os
 import pickle
 import random
 import resource
@@ -25,6 +29,7 @@ from coterie import (
 from coterie._state import _digest, read_state, write_state
 from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state, differs
 
+COUNT = int(os.environ.get("COTERIE_FUZZ", "1000"))
 STATE = {
     "weight": torch.arange(24.0).reshape(4, 6),
     "steps": 12,
@@ -69,7 +74,7 @@ def test_cut_short_at_every_length(path):
 def test_random_mutations(path):
     whole = path.read_bytes()
     chance = random.Random(1)
-    for _ in range(1000):
+    for _ in range(COUNT):
         data = bytearray(whole)
         for _ in range(chance.randrange(1, 6)):
             start = chance.randrange(len(data) + 1)

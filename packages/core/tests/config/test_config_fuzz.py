@@ -1,6 +1,10 @@
-"""Arbitrary settings: taken exactly when an independent rule says so, else a ConfigError."""
+"""Arbitrary settings: taken exactly when an independent rule says so, else a ConfigError.
+
+``COTERIE_FUZZ`` sets how many configurations are tried in all.
+"""
 
 import math
+import os
 from typing import Literal
 
 from attrs import asdict, field, frozen
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 from coterie import ConfigError, TrainerCfg, structure
 from coterie._config.validators import at_least, more_than
 
+COUNT = int(os.environ.get("COTERIE_FUZZ", "800"))
 HUGE = 2**63
 
 
@@ -37,7 +42,7 @@ def is_number(value):
 
 RULES = {
     "steps": lambda value: is_int(value) and value >= 1,
-    "rate": lambda value: is_number(value) and 0 < value < HUGE,
+    "rate": lambda value: is_number(value) and 0 < float(value) < HUGE,
     "flag": lambda value: type(value) is bool,
     "name": lambda value: type(value) is str,
     "sizes": lambda value: type(value) in (list, tuple) and all(map(is_int, value)),
@@ -48,6 +53,12 @@ RULES = {
     ),
     "either": lambda value: value is None or is_int(value) or type(value) is str,
     "mode": lambda value: type(value) is str and value in ("raise", "continue"),
+}
+
+TAKEN_AS = {  # a number that no float has is taken as the nearest one
+    "rate": float,
+    "sizes": tuple,
+    "table": lambda value: {key: float(number) for key, number in value.items()},
 }
 
 plain = st.one_of(
@@ -76,7 +87,7 @@ def same(left, right):
     return (left == right and type(left) is not bool) or left is right
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=COUNT // 2, deadline=None)
 @given(st.dictionaries(keys, values, max_size=4))
 def test_settings_are_taken_exactly_when_they_follow_the_rules(given_settings):
     wrong = {
@@ -90,11 +101,10 @@ def test_settings_are_taken_exactly_when_they_follow_the_rules(given_settings):
     if made is None:
         return
     for key, value in given_settings.items():
-        expected = tuple(value) if key == "sizes" else value
-        assert same(getattr(made, key), expected)
+        assert same(getattr(made, key), TAKEN_AS.get(key, lambda taken: taken)(value))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=COUNT // 4, deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(RULES)), values, min_size=1, max_size=4))
 def test_every_wrong_setting_is_named(given_settings):
     wrong = [key for key, value in given_settings.items() if not RULES[key](value)]
@@ -109,7 +119,7 @@ def lines(error):
     return str(error).splitlines()[1:]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=COUNT // 4, deadline=None)
 @given(st.one_of(values, st.dictionaries(st.sampled_from(sorted(asdict(TrainerCfg()))), values)))
 def test_trainers_settings_give_an_object_or_a_config_error(value):
     try:

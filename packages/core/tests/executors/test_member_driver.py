@@ -172,7 +172,8 @@ def test_a_state_goes_round():
     assert torch.equal(driver.agent.sum, changed)
 
 
-def test_infos_are_cut_where_they_have_an_entry_per_instance():
+@pytest.mark.parametrize("rows", [slice(1, 3), [1, 2]])
+def test_infos_are_cut_where_they_have_an_entry_per_instance(rows):
     infos = {
         "array": np.arange(8).reshape(4, 2),
         "tensor": torch.arange(4),
@@ -182,7 +183,7 @@ def test_infos_are_cut_where_they_have_an_entry_per_instance():
         "array_of_one": np.arange(1),
         "deep": {"objects": np.array([None, {}, 1, "x"], dtype=object), "text": "four"},
     }
-    cut = cut_infos(infos, slice(1, 3), 4)
+    cut = cut_infos(infos, rows, 4)
     assert cut["array"].tolist() == [[2, 3], [4, 5]]
     assert cut["tensor"].tolist() == cut["list"] == [1, 2]
     assert cut["other_length"] == [0, 1, 2]

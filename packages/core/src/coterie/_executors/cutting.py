@@ -9,6 +9,8 @@ from .._trees import tree_rows
 from .driver import RowsDriver
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._envs.interface import Interface
     from .._trainers.members import Member
     from .._types import Tree
@@ -74,11 +76,17 @@ class MemberDriver(RowsDriver):
         )
 
 
-def cut_infos(infos: Any, rows: slice, num_envs: int) -> dict[str, Any]:
-    """Cut infos to a scope: what has an entry per instance is sliced, the rest kept.
+def cut_infos(infos: Any, rows: slice | Sequence[int], num_envs: int) -> dict[str, Any]:
+    """Cut infos to some rows: what has an entry per instance is cut, the rest kept.
 
     Tensors, arrays, lists and tuples of length ``num_envs`` hold an entry per instance.
+
+    Args:
+        infos: What the environment told of ``num_envs`` instances.
+        rows: A scope, or the numbers of the instances.
+        num_envs: Number of instances of the environment.
     """
+    numbers = range(num_envs)[rows] if isinstance(rows, slice) else rows
 
     def cut(value: Any) -> Any:
         if isinstance(value, dict):
@@ -86,7 +94,8 @@ def cut_infos(infos: Any, rows: slice, num_envs: int) -> dict[str, Any]:
         if hasattr(value, "shape"):
             return value[rows] if value.shape[:1] == (num_envs,) else value
         if isinstance(value, list | tuple) and len(value) == num_envs:
-            return value[rows]
+            kind = list if isinstance(value, list) else tuple
+            return kind(value[number] for number in numbers)
         return value
 
     return {key: cut(value) for key, value in infos.items()}

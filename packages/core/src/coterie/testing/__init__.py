@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ._team_envs import CountingTeamEnv
     from ._team_trainer_suite import TeamTrainerSuite
     from ._teams import LeanSumTeam, MemoryTeam, SumTeam
-    from ._trainer_suite import TrainerSuite, agents_for
+    from ._trainer_suite import TrainerSuite
+    from ._training_runs import agents_for
 
 _HOMES = {
     "_agent_suite": ("AgentSuite",),
@@ -40,7 +41,8 @@ _HOMES = {
     "_team_envs": ("CountingTeamEnv",),
     "_team_trainer_suite": ("TeamTrainerSuite",),
     "_teams": ("LeanSumTeam", "MemoryTeam", "SumTeam"),
-    "_trainer_suite": ("TrainerSuite", "agents_for"),
+    "_trainer_suite": ("TrainerSuite",),
+    "_training_runs": ("agents_for",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +9,14 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from .._envs.interface import VectorEnv
 from .._seeding import derive_seed
 from .._spaces import sample_actions
 from .._trees import tree_cat, tree_leaves
-from .._types import Infos, State, Tree
+from .._types import Infos, Tree
+from ._counting import Counting
 
 
-class CountingEnv(VectorEnv):
+class CountingEnv(Counting):
     """Observes ``[stream, episode, step]``, so that a test can tell every observation apart.
 
     ``stream`` comes from the instance's seed, ``episode`` and ``step`` count from 0. The reward
@@ -37,7 +36,6 @@ class CountingEnv(VectorEnv):
     """
 
     name = "testing:Counting"
-    independent_streams = True
 
     def __init__(
         self,
@@ -58,49 +56,22 @@ class CountingEnv(VectorEnv):
         self.observation_space = spaces.Box(-np.inf, np.inf, (3,), np.float32)
         self.action_space = action_space or spaces.Discrete(2)
         self.state_space = spaces.Box(-np.inf, np.inf, (3,), np.float32) if state else None
-        self.closed = 0
         self.rendered = 0
         self._reset_reward = reset_reward
         self._buffer = torch.zeros(num_envs, 3)
-        self._streams = torch.zeros(num_envs, dtype=torch.int64)
-        self._episodes = torch.zeros(num_envs, dtype=torch.int64)
-        self._steps = torch.zeros(num_envs, dtype=torch.int64)
-        self._waiting = torch.zeros(num_envs, dtype=torch.bool)
-        self._started = False
-
-    def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Tree, Infos]:
-        """Start episodes; with a seed, the count of episodes starts anew."""
-        mask = (options or {}).get("reset_mask", torch.ones(self.num_envs, dtype=torch.bool))
-        if seed is None and not self._started:
-            seed = self.seed
-        if seed is not None:
-            seeds = seed if not isinstance(seed, int) else [seed + k for k in range(self.num_envs)]
-            self._streams = torch.tensor([value % 997 for value in seeds])
-            self._episodes.zero_()
-        else:
-            self._episodes = self._episodes + mask
-        self._started = True
-        self._steps = torch.where(mask, 0, self._steps)
-        self._waiting = torch.where(mask, False, self._waiting)
-        return self._observe(), {}
+        self._start_counting()
 
     def step(self, actions: Tree) -> tuple[Tree, torch.Tensor, torch.Tensor, torch.Tensor, Infos]:
         """Count one step."""
-        if self.autoreset_mode is AutoresetMode.DISABLED:
-            assert not self._waiting.any(), "an instance waits for its reset"
-        resets = self._waiting
-        self._begin(resets)
-        self._steps = self._steps + (~resets).long()
+        resets = self._count_step()
         rewards = self._steps.float() + _sum_actions(actions)
         rewards = torch.where(resets, self._reset_reward, rewards)
         over = (self._steps >= 3 + self._streams % 4 + self._episodes % 3) & ~resets
         even = self._episodes % 2 == 0
         infos: dict[str, Any] = {"episode": {"step": self._steps.float()}}
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            infos["final_obs"] = self._values()
-            infos["final_state"] = -self._values()
+            infos["final_obs"] = self._places()
+            infos["final_state"] = -self._places()
             self._begin(over)
         else:
             self._waiting = over
@@ -108,47 +79,16 @@ class CountingEnv(VectorEnv):
 
     def state(self) -> Tree | None:
         """Return the negative of the observation, if there is a state space."""
-        return None if self.state_space is None else -self._values()
+        return None if self.state_space is None else -self._places()
 
     def render(self) -> Any:
         """Count the call."""
         self.rendered += 1
 
-    def close(self) -> None:
-        """Count the call."""
-        self.closed += 1
-
-    @property
-    def saves_state(self) -> bool:
-        """Whether the state can be saved: always."""
-        return True
-
-    def state_dict(self) -> State:
-        """Return the counters."""
-        return {
-            "streams": self._streams.clone(),
-            "episodes": self._episodes.clone(),
-            "steps": self._steps.clone(),
-            "waiting": self._waiting.clone(),
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        """Take the counters over."""
-        self._streams, self._episodes = state["streams"].clone(), state["episodes"].clone()
-        self._steps, self._waiting = state["steps"].clone(), state["waiting"].clone()
-        self._started = True
-
-    def _begin(self, mask: torch.Tensor) -> None:
-        self._episodes = self._episodes + mask
-        self._steps = torch.where(mask, 0, self._steps)
-
-    def _values(self) -> torch.Tensor:
-        return torch.stack([self._streams, self._episodes, self._steps], 1).float()
-
     def _observe(self) -> Any:
         if not self.reuses_buffers:
-            return self._values()
-        return self._buffer.copy_(self._values())
+            return self._places()
+        return self._buffer.copy_(self._places())
 
 
 class SpaceEnv(CountingEnv):
@@ -180,7 +120,7 @@ class SpaceEnv(CountingEnv):
         return observations, rewards, terminated, truncated, {**infos, "final_obs": final}
 
     def _observe(self) -> Any:
-        return self._dress(self._values())
+        return self._dress(self._places())
 
     def _dress(self, counted: torch.Tensor) -> Any:
         rows = []

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from gymnasium.vector import AutoresetMode
 
+from .._agents.transition import Transition
 from .._envs.interface import VectorEnv
 from .._envs.multi_agent import MultiAgentVectorEnv, check_actors
 from .._envs.presence import Presence
-from .._envs.team_boundary import make_boundary
 from .._spaces import leaf_of, space_leaves
 from ._env_suite import EnvSuite
 
@@ -28,37 +28,15 @@ class TeamEnvSuite(EnvSuite):
     With random actions several episodes must end within :attr:`timesteps`.
     """
 
+    _bookkeeping = frozenset({"_present", "_saved"})
+
     def setup_method(self) -> None:
         """Forget who was gone in the environments of the test before."""
         self._present: dict[int, Presence] = {}
         self._saved: dict[int, Presence] = {}
 
-    def rollout(
-        self, env: VectorEnv, seed: Any, timesteps: int | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Step with random actions that depend on the instance and the step alone.
-
-        Returns:
-            For each step: observations that were answered, rewards, observations that the step
-            ended in, terminated, truncated, valid, each by actor; and which episodes ended.
-        """
-        boundary = make_boundary(env, "raise")
-        boundary.reset(seed)
-        steps = []
-        for timestep in range(timesteps or self.timesteps):
-            taken = boundary.step(self.actions(env, timestep), timestep)
-            steps.append(
-                (
-                    taken.observations,
-                    taken.rewards,
-                    taken.next_observations,
-                    taken.terminated,
-                    taken.truncated,
-                    taken.valid,
-                    taken.done,
-                )
-            )
-        return steps
+    def _parts(self, taken: Transition[Any]) -> tuple[Any, ...]:
+        return (*super()._parts(taken), taken.done)
 
     def done_of(self, step: tuple[Any, ...]) -> torch.Tensor:
         """Tell in which instances an episode ended in a step of :meth:`rollout`, bool ``[N]``."""
@@ -97,7 +75,7 @@ class TeamEnvSuite(EnvSuite):
     def test_what_comes_out_fits_the_spaces(self) -> None:
         """Shapes and dtypes are those of the spaces, for every actor at every step."""
         env = self.make_env(3, seed=0)
-        for observed, rewards, ended, *flags, _ in self.rollout(env, self.seeds(env)):
+        for observed, rewards, ended, *flags, _ in self.plain_rollout():
             for actor in env.interface.actors:
                 assert rewards[actor].shape == (3,)
                 assert rewards[actor].dtype == torch.float32
@@ -114,7 +92,7 @@ class TeamEnvSuite(EnvSuite):
         env = self.make_env(3, seed=0)
         actors = env.interface.actors
         gone: list[set[str]] = [set() for _ in range(3)]
-        for _, _, _, terminated, truncated, valid, ended in self.rollout(env, self.seeds(env)):
+        for _, _, _, terminated, truncated, valid, ended in self.plain_rollout():
             for row in range(3):
                 for actor in actors:
                     assert not (actor in gone[row] and bool(valid[actor][row]))
@@ -129,7 +107,7 @@ class TeamEnvSuite(EnvSuite):
         """An environment that says that its actors end together keeps to it."""
         env = self.make_env(3, seed=0)
         assert isinstance(env, MultiAgentVectorEnv)
-        for *_, valid, _ in self.rollout(env, self.seeds(env)):
+        for *_, valid, _ in self.plain_rollout():
             if env.actors_end_together:
                 first, *others = valid.values()
                 assert all(torch.equal(first, other) for other in others)

@@ -12,10 +12,11 @@ from gymnasium.vector import AutoresetMode
 
 from .._envs.multi_agent import MultiAgentVectorEnv
 from .._trees import tree_leaves, tree_map
-from .._types import Infos, State, Tree
+from .._types import Infos, Tree
+from ._counting import Counting
 
 
-class CountingTeamEnv(MultiAgentVectorEnv):
+class CountingTeamEnv(Counting, MultiAgentVectorEnv):
     """Every actor observes ``[stream, episode, step]``, and the actor's index if there is room.
 
     ``stream`` comes from the instance's seed, ``episode`` and ``step`` count from 0. The episode
@@ -41,7 +42,6 @@ class CountingTeamEnv(MultiAgentVectorEnv):
     """
 
     name = "testing:CountingTeam"
-    independent_streams = True
 
     def __init__(
         self,
@@ -73,41 +73,14 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         )
         kinds = {"shared": _box(3), "own": self.observation_space, None: None}
         self.state_space = kinds[state]
-        self.closed = 0
         self._state, self._reset_reward, self._garbage = state, reset_reward, garbage
         self._early = [0 if together else i % 2 for i in range(len(self.actors))]
-        self._streams = torch.zeros(num_envs, dtype=torch.int64)
-        self._episodes = torch.zeros(num_envs, dtype=torch.int64)
-        self._steps = torch.zeros(num_envs, dtype=torch.int64)
-        self._waiting = torch.zeros(num_envs, dtype=torch.bool)
         self._buffers: Any = None
-        self._started = False
-
-    def reset(
-        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Tree, Infos]:
-        """Start episodes; with a seed, the count of episodes starts anew."""
-        mask = (options or {}).get("reset_mask", torch.ones(self.num_envs, dtype=torch.bool))
-        if seed is None and not self._started:
-            seed = self.seed
-        if seed is not None:
-            seeds = seed if not isinstance(seed, int) else [seed + k for k in range(self.num_envs)]
-            self._streams = torch.tensor([value % 997 for value in seeds])
-            self._episodes.zero_()
-        else:
-            self._episodes = self._episodes + mask
-        self._started = True
-        self._steps = torch.where(mask, 0, self._steps)
-        self._waiting = torch.where(mask, False, self._waiting)
-        return self._observe(), {}
+        self._start_counting()
 
     def step(self, actions: Tree) -> tuple[Tree, Any, Any, Any, Infos]:
         """Count one step."""
-        if self.autoreset_mode is AutoresetMode.DISABLED:
-            assert not self._waiting.any(), "an instance waits for its reset"
-        resets = self._waiting
-        self._begin(resets)
-        self._steps = self._steps + (~resets).long()
+        resets = self._count_step()
         rewards = self._rewards(actions, resets)
         terminated, truncated = self._flags(resets)
         over = (self._steps >= self._lengths()) & ~resets
@@ -125,34 +98,6 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         """Return the state, if there is a state space."""
         states: Tree | None = self._states()
         return states
-
-    def close(self) -> None:
-        """Count the call."""
-        self.closed += 1
-
-    @property
-    def saves_state(self) -> bool:
-        """Whether the state can be saved: always."""
-        return True
-
-    def state_dict(self) -> State:
-        """Return the counters."""
-        return {
-            "streams": self._streams.clone(),
-            "episodes": self._episodes.clone(),
-            "steps": self._steps.clone(),
-            "waiting": self._waiting.clone(),
-        }
-
-    def load_state_dict(self, state: State) -> None:
-        """Take the counters over."""
-        self._streams, self._episodes = state["streams"].clone(), state["episodes"].clone()
-        self._steps, self._waiting = state["steps"].clone(), state["waiting"].clone()
-        self._started = True
-
-    def _begin(self, mask: torch.Tensor) -> None:
-        self._episodes = self._episodes + mask
-        self._steps = torch.where(mask, 0, self._steps)
 
     def _lengths(self, index: int | None = None) -> torch.Tensor:
         """Steps of the episodes under way, or of an actor's part in them."""
@@ -178,7 +123,7 @@ class CountingTeamEnv(MultiAgentVectorEnv):
         return terminated, truncated
 
     def _values(self) -> Any:
-        places = torch.stack([self._streams, self._episodes, self._steps], 1).float()
+        places = self._places()
         values = {}
         for i, (actor, size) in enumerate(zip(self.actors, self._sizes, strict=True)):
             own = torch.cat([places, torch.full((self.num_envs, size - 3), float(i))], 1)
@@ -188,7 +133,7 @@ class CountingTeamEnv(MultiAgentVectorEnv):
 
     def _states(self) -> Any:
         if self._state == "shared":
-            return -torch.stack([self._streams, self._episodes, self._steps], 1).float()
+            return -self._places()
         return tree_map(torch.neg, self._values()) if self._state == "own" else None
 
     def _observe(self) -> Any:

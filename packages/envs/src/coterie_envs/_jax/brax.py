@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from coterie import ConfigError, EnvAdapter
+from coterie import ConfigError
 from coterie.config import did_you_mean
 
 from .._checks import check_count, check_device
 from .._needs import install, installed, need
-from .limits import check_limits, refuse_wrappers
+from .adapter import JaxAdapter
+from .limits import check_limits
 
 if TYPE_CHECKING:
     from .env import JaxEnv
 
 
-class BraxAdapter(EnvAdapter):
+class BraxAdapter(JaxAdapter):
     """Makes and wraps Brax's environments."""
+
+    origin = "brax"
 
     def make(
         self,
@@ -76,25 +79,6 @@ class BraxAdapter(EnvAdapter):
             action_repeat=action_repeat,
             full_reset=full_reset,
         )
-
-    def wrap(self, env: Any, *, seed: int | None = None, device: str = "cpu") -> JaxEnv:
-        """Bring an environment that the user made to the contract, as one instance.
-
-        :class:`coterie_envs.JaxEnv` makes several of it, with a limit of its own.
-
-        Args:
-            env: The environment, without wrappers for training.
-            seed: Seed of the first reset that gives none.
-            device: Where JAX computes and the tensors live.
-
-        Raises:
-            ConfigError: It is in a wrapper for training, or is another object.
-        """
-        refuse_wrappers(env)
-        from .env import JaxEnv
-
-        name = f"brax:{type(env).__name__}"
-        return JaxEnv(env, 1, name=name, seed=seed, device=check_device(device))
 
     def ids(self) -> Sequence[str]:
         """List the ids of Brax's environments, sorted; none where it is not installed."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from coterie import ConfigError, EnvAdapter
+from coterie import ConfigError
 from coterie.config import did_you_mean
 
 from .._checks import check_count, check_device
 from .._needs import install, installed, need
-from .limits import check_limits, refuse_wrappers
+from .adapter import JaxAdapter
+from .limits import check_limits
 
 if TYPE_CHECKING:
     import torch
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from .env import JaxEnv
 
 
-class PlaygroundAdapter(EnvAdapter):
+class PlaygroundAdapter(JaxAdapter):
     """Makes and wraps MuJoCo Playground's environments."""
+
+    origin = "playground"
 
     def make(
         self,
@@ -80,32 +83,13 @@ class PlaygroundAdapter(EnvAdapter):
             full_reset=full_reset,
         )
 
-    def wrap(self, env: Any, *, seed: int | None = None, device: str = "cpu") -> JaxEnv:
-        """Bring an environment that the user made to the contract, as one instance.
-
-        :class:`coterie_envs.JaxEnv` makes several of it, with a limit of its own.
-
-        Args:
-            env: The environment, without wrappers for training.
-            seed: Seed of the first reset that gives none.
-            device: Where JAX computes and the tensors live.
-
-        Raises:
-            ConfigError: It is in a wrapper for training, or is another object.
-        """
-        refuse_wrappers(env)
-        from .env import JaxEnv
-
-        name = f"playground:{type(env).__name__}"
-        config = getattr(env, "_config", {})
-        limit = config.get("episode_length", 1000)
-        place = check_device(device)
-        return JaxEnv(env, 1, name=name, seed=seed, device=place, max_episode_steps=limit)
-
     def ids(self) -> Sequence[str]:
         """List the ids of Playground's environments, sorted; none where it is not installed."""
         library = installed("mujoco_playground")
         return () if library is None else sorted(library.registry.ALL_ENVS)
+
+    def _episode_length(self, env: Any) -> int:
+        return int(getattr(env, "_config", {}).get("episode_length", 1000))
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> dict[str, Any]:
