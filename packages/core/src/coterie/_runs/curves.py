@@ -82,7 +82,9 @@ def read_curves(path: Path) -> list[Curve]:
     """
     metrics = read_metrics(path)
     if metrics.unreadable:
-        raise ConfigError(f"{path} holds no metrics of a run: {metrics.unreadable} rows are damaged")
+        raise ConfigError(
+            f"{path} holds no metrics of a run: {metrics.unreadable} rows are damaged"
+        )
     curves = [_curve(name, member.series) for name, member in metrics.members.items()]
     return [curve for curve in curves if curve.steps]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLES = ("-", "--", ":", "-.")
-_OURS = {
+_OURS: Any = {
     "svg.hashsalt": "coterie",  # the same picture has the same bytes
     "text.parse_math": False,  # a dollar sign in a name is one
 }

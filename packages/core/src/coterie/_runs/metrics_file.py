@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from attrs import define, field, fields
 
@@ -33,7 +33,8 @@ class MemberMetrics:
     Attributes:
         series: The scalar that was asked for, with weights: of an ``episode/`` scalar the number
             of episodes that each value is the mean of, of any other 1.
-        steps: Environment steps of the member, at its last metrics.
+        timestep: Timesteps done, at the last metrics of the run or, if it failed, its own.
+        steps: Environment steps of the member, then.
         wall_time: Seconds since the start of the run, then.
         episodes: Number of episodes that ended.
         failed_at: Timestep of the first metrics that tell of a failure, if any do. What is in
@@ -42,6 +43,7 @@ class MemberMetrics:
     """
 
     series: Series = field(factory=Series)
+    timestep: int = 0
     steps: float = 0.0
     wall_time: float = 0.0
     episodes: int = 0
@@ -64,6 +66,8 @@ class Metrics:
         seconds: Seconds that each part of the timesteps took: ``"environment"``, ``"members"``,
             ``"other"``; a part with ``/`` in its name is contained in another.
         names: Names of scalars of members, 1000 at most.
+        timestep: Timesteps done, at the last metrics.
+        wall_time: Seconds since the start of the run, then.
         unreadable: Number of rows that could not be read.
         not_finite: Number of values of the scalar that were left out: NaN or infinite.
     """
@@ -71,6 +75,8 @@ class Metrics:
     members: dict[str, MemberMetrics] = field(factory=dict)
     seconds: dict[str, float] = field(factory=dict)
     names: set[str] = field(factory=set)
+    timestep: int = 0
+    wall_time: float = 0.0
     unreadable: int = 0
     not_finite: int = 0
 
@@ -146,7 +152,7 @@ class _Reader:
         self._writes: dict[str, _Write] = {}
         self._timed, self._span = "", 0.0
 
-    def take(self, row: list[str] | tuple[()] | None, pick: itemgetter[int]) -> None:
+    def take(self, row: list[str] | tuple[()] | None, pick: Callable[[Any], Any]) -> None:
         """Take one row.
 
         Args:
@@ -154,12 +160,12 @@ class _Reader:
             pick: Takes the columns of a :class:`MetricRow` from it, in their order.
         """
         try:
-            timestep, steps, wall_time, member, name, value = pick(row)  # type: ignore[arg-type]
+            timestep, steps, wall_time, member, name, value = pick(row)
         except (IndexError, TypeError):
             self._found.unreadable += 1
             return
         if not member:
-            self._take_time(timestep, name, value)
+            self._take_time(timestep, wall_time, name, value)
             return
         write = self._writes.get(member)
         if write is None or write.timestep != timestep:
@@ -179,9 +185,14 @@ class _Reader:
         """Return what was found."""
         for member, write in self._writes.items():
             self._close(member, write)
-        return self._found
+        found = self._found
+        for own in found.members.values():
+            if own.failed_at is None and own.timestep > 0:
+                own.steps *= found.timestep / own.timestep
+                own.timestep, own.wall_time = found.timestep, found.wall_time
+        return found
 
-    def _take_time(self, timestep: str, name: str, value: str) -> None:
+    def _take_time(self, timestep: str, wall_time: str, name: str, value: str) -> None:
         """Add microseconds per timestep up, over the timesteps since the times before."""
         if not name.startswith("time/"):
             return
@@ -189,8 +200,9 @@ class _Reader:
             if timestep != self._timed:
                 self._span = float(timestep) - float(self._timed or 0)
                 self._timed = timestep
+                self._reach(int(timestep), float(wall_time))
             seconds = float(value) * 1e-6 * self._span
-        except ValueError:
+        except (ValueError, OverflowError):
             self._found.unreadable += 1
             return
         if math.isfinite(seconds) and self._span > 0:
@@ -209,12 +221,18 @@ class _Reader:
             return
         if not 0 <= steps < math.inf or not 0 <= wall_time < math.inf:
             self._found.unreadable += 1
-        elif write.failed:
+            return
+        self._reach(timestep, wall_time)
+        if write.failed:
             member.failed_at = timestep if member.failed_at is None else member.failed_at
         else:
             member.failed_at = None  # it takes part again
-            member.steps, member.wall_time = steps, wall_time
+            member.timestep, member.steps, member.wall_time = timestep, steps, wall_time
             self._add(member, value, count)
+
+    def _reach(self, timestep: int, wall_time: float) -> None:
+        if timestep >= self._found.timestep and math.isfinite(wall_time):
+            self._found.timestep, self._found.wall_time = timestep, wall_time
 
     def _add(self, member: MemberMetrics, value: float | None, count: int) -> None:
         new = count - member.episodes if count > member.episodes else count
