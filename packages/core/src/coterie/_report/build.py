@@ -182,6 +182,8 @@ class _Maker:
         for axis, found in curves.items():
             figure = draw_curves(found, groups, axis, options.metric, environment)
             drawn += self._picture(f"curves-{axis}", environment, figure, CURVES[axis])
+        if all(len(curve.members) == 1 for curve in curves["steps"]):
+            return drawn
         figure = draw_members(curves["steps"], groups, options.metric, environment)
         return drawn + self._picture("members", environment, figure, MEMBERS)
 
@@ -250,11 +252,7 @@ class _Maker:
             "shared": shared,
             "differing": _differing(self._groups, shared),
             "shares_pictures": drawn,
-            "shares": [
-                {"run": run.name, "part": part, "share": share}
-                for run in timed
-                for part, share in run.shares.items()
-            ],
+            "timed": timed,
             "failures": [row for row in self._rows["members"] if row["failure"] is not None],
             **method_texts(options.metric),
         }

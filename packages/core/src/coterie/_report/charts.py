@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._runs.drawing import new_figure, plain_axes
-from .pictures import colour_of, measured
+from .pictures import GREY, MOST_NAMED, colour_of, measured
 from .plain import clean
 from .records import Band, Group, Improvement, ReportedRun
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _WIDTH = 8.0
-_MOST_WRITTEN = 10
+_MOST_WRITTEN = 12
+_MOST_WITH_INTERVALS = 5
+_MOST_RESULTS = 60
+_MOST_LARGE = 12
 MOST_COMPARED = 40
 _PARTS = {"environment": "#0072B2", "members": "#E69F00", "other": "#999999"}
 
@@ -36,32 +39,38 @@ def draw_results(
         metric: Name of the scalar.
         title: What stands above.
     """
-    shown = [group for group in groups if group.mark in bands]
-    figure = new_figure(_WIDTH, 1.3 + 0.42 * len(shown))
+    found = [group for group in groups if group.mark in bands]
+    ranked = sorted(found, key=lambda group: -bands[group.mark].mean)[:_MOST_RESULTS]
+    shown = found if len(found) <= _MOST_RESULTS else ranked
+    large = len(shown) <= _MOST_LARGE
+    figure = new_figure(_WIDTH, 1.3 + (0.42 if large else 0.22) * len(shown))
     axes = figure.add_subplot()
     for row, group in enumerate(shown):
-        _draw_result(axes, row, group, bands[group.mark], groups.index(group))
-    axes.set_yticks(range(len(shown)), [clean(group.title, 48) for group in shown])
+        colour = colour_of(groups.index(group)) if len(groups) <= MOST_NAMED else GREY
+        _draw_result(axes, row, group, bands[group.mark], colour, large)
+    names = [clean(group.title, 48) for group in shown]
+    axes.set_yticks(range(len(shown)), names, fontsize="medium" if large else "small")
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_xlabel(measured(metric))
-    axes.set_title(title, loc="left", fontsize="medium")
+    left = f", the best {len(shown)} of {len(found)} groups" if len(shown) < len(found) else ""
+    axes.set_title(f"{title}{left}", loc="left", fontsize="medium")
     plain_axes(axes, "x")
     return figure
 
 
-def _draw_result(axes: Axes, row: int, group: Group, band: Band, index: int) -> None:
-    colour = colour_of(index)
+def _draw_result(axes: Axes, row: int, group: Group, band: Band, colour: str, large: bool) -> None:
     if math.isfinite(band.low):
         axes.plot(
             [band.low, band.high],
             [row, row],
             color=colour,
-            linewidth=9,
+            linewidth=9 if large else 6,
             alpha=0.25,
             solid_capstyle="butt",
         )
     axes.plot(group.results, [row] * len(group.results), "o", color=colour, markersize=4, alpha=0.6)
-    axes.plot([band.mean], [row], "|", color=colour, markersize=18, markeredgewidth=2.5)
+    height = 18 if large else 10
+    axes.plot([band.mean], [row], "|", color=colour, markersize=height, markeredgewidth=2.5)
 
 
 def draw_improvements(found: Sequence[Improvement], title: str) -> Figure:
@@ -84,7 +93,8 @@ def draw_improvements(found: Sequence[Improvement], title: str) -> Figure:
     image = axes.imshow(values, cmap="PuOr", vmin=0, vmax=1, aspect="auto" if written else "equal")
     size = "small" if len(groups) <= 20 else 5
     axes.set_xticks(range(len(groups)), groups, fontsize=size)
-    names = [clean(titles[mark], 44) for mark in groups] if len(groups) <= 20 else groups
+    longest = 44 if len(groups) <= _MOST_WITH_INTERVALS else 30
+    names = [clean(titles[mark], longest) for mark in groups] if len(groups) <= 20 else groups
     axes.set_yticks(range(len(groups)), names, fontsize=size)
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
@@ -102,7 +112,7 @@ def _write_cell(axes: Axes, groups: Sequence[str], pair: Improvement) -> None:
     row, column = groups.index(pair.first.mark), groups.index(pair.second.mark)
     band = pair.probability
     text = f"{band.mean:.2f}"
-    if math.isfinite(band.low):
+    if math.isfinite(band.low) and len(groups) <= _MOST_WITH_INTERVALS:
         text += f"\n{band.low:.2f} to {band.high:.2f}"
     dark = abs(band.mean - 0.5) > 0.3
     colour = "white" if dark else "black"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._runs.settings import settings_text, split_settings
@@ -17,7 +17,7 @@ def group_members(runs: Iterable[ReportedRun]) -> list[Group]:
     """Put members together, across runs, that differ in nothing but seed, name and place.
 
     The environment with its settings, the algorithm, all settings and the number of instances
-    must be the same. Groups that differ in the environment alone have the same mark and label.
+    must be the same. Groups that differ in the environment alone have the same mark.
 
     Args:
         runs: The runs.
@@ -26,24 +26,30 @@ def group_members(runs: Iterable[ReportedRun]) -> list[Group]:
         The groups, by environment, in the order in which they first appear.
     """
     found: dict[str, dict[str, list[ReportedMember]]] = {}
-    variants: dict[str, ReportedMember] = {}
+    marks: dict[str, str] = {}
     for member in (member for run in runs for member in run.members):
         variant = _variant(member)
-        variants.setdefault(variant, member)
+        marks.setdefault(variant, mark(len(marks)))
         found.setdefault(member.environment, {}).setdefault(variant, []).append(member)
-    labels = dict(zip(variants, label_variants(list(variants.values())), strict=True))
-    marks = {variant: mark(index) for index, variant in enumerate(variants)}
+    return [group for variants in found.values() for group in _groups(variants, marks)]
+
+
+def _groups(
+    variants: Mapping[str, Sequence[ReportedMember]], marks: Mapping[str, str]
+) -> list[Group]:
+    """Make the groups of one environment, in the order of their marks."""
+    ordered = [variant for variant in marks if variant in variants]
+    labels = label_variants([variants[variant][0] for variant in ordered])
     return [
         Group(
             mark=marks[variant],
-            label=labels[variant],
-            environment=environment,
-            kind=members[0].kind,
-            settings=members[0].settings,
-            members=tuple(members),
+            label=label,
+            environment=variants[variant][0].environment,
+            kind=variants[variant][0].kind,
+            settings=variants[variant][0].settings,
+            members=tuple(variants[variant]),
         )
-        for environment, groups in found.items()
-        for variant, members in sorted(groups.items(), key=lambda item: list(marks).index(item[0]))
+        for variant, label in zip(ordered, labels, strict=True)
     ]
 
 

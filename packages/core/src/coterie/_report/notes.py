@@ -19,8 +19,8 @@ MEMBERS = (
 )
 RESULTS = "Results of the members (dots), their interquartile mean (bar), its 95 % interval."
 IMPROVEMENT = (
-    "How probable it is that a member of the row's group ends above one of the column's, with "
-    "its 95 % interval."
+    "How probable it is that a member of the row's group ends above one of the column's; all "
+    "95 % intervals are in improvement.csv."
 )
 SHARES = "Where the time of each run went."
 
@@ -40,7 +40,7 @@ def warnings(runs: Sequence[ReportedRun], groups: Sequence[Group], metric: str) 
     for run in runs:
         yield from (f"Run {run.name} {note}." for note in run.notes)
     if few := [g for g in groups if 0 < len(g.results) < FEWEST_SEEDS]:
-        yield f"Fewer than {FEWEST_SEEDS} seeds have a result, so no interval is told, in {_of(few)}."
+        yield f"Fewer than {FEWEST_SEEDS} seeds, and so no interval, in {_of(few)}."
     if none := [g for g in groups if not g.results]:
         yield f"No member has a value of {clean(metric)} in {_of(none)}."
     if repeated := [g for g in groups if repeated_seeds(g)]:

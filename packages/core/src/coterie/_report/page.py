@@ -7,7 +7,7 @@ from typing import Any
 
 from .._errors import ConfigError
 from .._runs.settings import settings_text
-from .tables import interval_text, shown
+from .tables import interval_text, remarks, shown
 
 
 def render_page(**content: Any) -> str:
@@ -34,6 +34,6 @@ def render_page(**content: Any) -> str:
         "percent": lambda share: f"{100 * share:.1f} %",
         "settings": settings_text,
     }
-    environment.globals["interval"] = interval_text
+    environment.globals |= {"interval": interval_text, "remarks": remarks}
     template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(content)

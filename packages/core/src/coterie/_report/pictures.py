@@ -11,7 +11,7 @@ import numpy as np
 from .._runs.drawing import COLOURS, MARKERS, STYLES, new_figure, plain_axes, step_text
 from .curves import Axis
 from .plain import clean
-from .records import Group, GroupCurve
+from .records import Group, GroupCurve, ReportedMember
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.ticker import Locator
 
 _WIDTH = 8.0
-_MOST_NAMED = 28
+MOST_NAMED = 28
 _MOST_PANELS = 12
 _MOST_MEMBERS = 16
 _FAINT = 60
@@ -55,29 +55,38 @@ def draw_curves(
         metric: Name of the scalar.
         title: What stands above.
     """
-    named = len(curves) <= _MOST_NAMED
-    labels = [f"{c.group.title} ({_seeds(len(c.group.members))})" for c in curves]
+    named = _best(curves) if len(curves) > MOST_NAMED else list(curves)
+    labels = [f"{curve.group.title} ({_seeds(curve)})" for curve in named]
     columns = 2 if max(map(len, labels), default=0) < 42 and len(labels) > 2 else 1
-    below = 0.22 * math.ceil(len(labels) / columns) if named else 0.0
-    figure = new_figure(_WIDTH, 4.6 + below)
+    figure = new_figure(_WIDTH, 4.7 + 0.22 * math.ceil(len(labels) / columns))
     axes = figure.add_subplot()
-    faint = sum(len(curve.members) for curve in curves) <= _FAINT
-    handles = [_draw_group(axes, curve, order.index(curve.group), faint) for curve in curves]
+    for curve in curves:
+        if curve not in named:
+            axes.plot(curve.x, curve.mean, color="#cccccc", linewidth=0.7)
+    faint = len(named) == len(curves) and sum(len(c.members) for c in curves) <= _FAINT
+    places = {c.group.mark: k for k, c in enumerate(named)} if len(named) < len(curves) else {}
+    handles = [
+        _draw_group(axes, curve, places.get(curve.group.mark, order.index(curve.group)), faint)
+        for curve in named
+    ]
     _label_axes(axes, axis, metric)
-    axes.set_title(title, loc="left", fontsize="medium")
-    if named:
-        figure.legend(
-            handles,
-            labels,
-            loc="outside lower left",
-            ncols=columns,
-            frameon=False,
-            fontsize="small",
-        )
+    left = f"; named: the best {len(named)} of {len(curves)} groups" if places else ""
+    axes.set_title(f"{title}{left}", loc="left", fontsize="medium")
+    figure.legend(
+        handles, labels, loc="outside lower left", ncols=columns, frameon=False, fontsize="small"
+    )
     return figure
 
 
-def _seeds(number: int) -> str:
+def _best(curves: Sequence[GroupCurve]) -> list[GroupCurve]:
+    """Choose as many curves as there are colours: those that end highest."""
+    ends = [curve.mean[np.isfinite(curve.mean)][-1] for curve in curves]
+    ranked = sorted(range(len(curves)), key=lambda index: -ends[index])
+    return [curves[index] for index in ranked[: len(COLOURS)]]
+
+
+def _seeds(curve: GroupCurve) -> str:
+    number = int(np.isfinite(curve.members).any(1).sum())
     return f"{number} seed" if number == 1 else f"{number} seeds"
 
 
@@ -195,8 +204,11 @@ def _draw_panel(
     for other in others:
         if other is not curve and len(other.members) <= _MOST_MEMBERS:
             axes.plot(other.x, other.members.T, color="#d8d8d8", linewidth=0.5, zorder=1)
+    several = len({member.run for other in others for member in other.group.members}) > 1
     handles, labels = [], []
     for position, (member, row) in enumerate(zip(curve.group.members, curve.members, strict=True)):
+        if not np.isfinite(row).any():
+            continue
         (line,) = axes.plot(
             curve.x,
             row,
@@ -208,7 +220,7 @@ def _draw_panel(
             markevery=_marked(len(row), position),
         )
         handles.append(line)
-        labels.append(_member_label(member.name, member.seed))
+        labels.append(_member_label(member, several))
     axes.plot(curve.x, curve.mean, color="black", linewidth=2.2, alpha=0.35, zorder=1.5)
     axes.set_title(
         clean(curve.group.title, 60 if columns == 2 else 110), loc="left", fontsize="small"
@@ -228,9 +240,14 @@ def _draw_panel(
         )
 
 
-def _member_label(name: str, seed: int | None) -> str:
-    """Write a name so that matplotlib shows it, also if it starts with an underscore."""
-    return f"\u200b{clean(name, 30)}" + (f", seed {seed}" if seed is not None else "")
+def _member_label(member: ReportedMember, several: bool) -> str:
+    """Name a member, and its run where there are several.
+
+    The first letter has no width: matplotlib leaves out labels that start with an underscore.
+    """
+    name = f"{member.run}/{member.name}" if several else member.name
+    seed = "" if member.seed is None else f", seed {member.seed}"
+    return f"\u200b{clean(name, 30)}{seed}"
 
 
 def _marked(points: int, index: int) -> tuple[int, int]:

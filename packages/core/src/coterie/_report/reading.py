@@ -222,7 +222,7 @@ class _Member:
             device=clean(row.get("device", "")),
             instances=instances,
             environment=self._environment,
-            settings={"instances": instances, **flat(table(row.get("settings")))},
+            settings={**flat(table(row.get("settings"))), "instances": instances},
             status=self._end(ended, failure),
             episodes=own.episodes,
             steps=own.steps,

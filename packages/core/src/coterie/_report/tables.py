@@ -149,6 +149,13 @@ def interval_text(low: float | None, high: float | None) -> str:
     return f"{shown(low)} to {shown(high)}"
 
 
+def remarks(row: Mapping[str, Any]) -> str:
+    """Say how many members of a group are not as they should be."""
+    texts = {"failed": "failed", "unfinished": "unfinished", "without_result": "without a result"}
+    found = [f"{row[key]} {text}" for key, text in texts.items() if row[key]]
+    return ", ".join(found) or "all complete"
+
+
 def terminal_table(rows: Sequence[Row], width: int = 80) -> str:
     """Lay groups out for the terminal, cutting labels where lines would be longer than that."""
     headings = ("group", "seeds", "IQM", "95 % interval", "median", "best")
