@@ -86,3 +86,8 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path):
     return Runs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def runs_of_module(tmp_path_factory):
+    return Runs(tmp_path_factory.mktemp("runs"))

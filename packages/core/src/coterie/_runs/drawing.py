@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 STYLES = ("-", "--", ":", "-.")
+DPI = 150
 _OURS: Any = {
     "svg.hashsalt": "coterie",  # the same picture has the same bytes
     "text.parse_math": False,  # a dollar sign in a name is one
@@ -48,19 +50,21 @@ def drawing(extra: str) -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make an empty figure without pyplot; sizes in inches, at 150 dots each."""
+    """Make an empty figure without pyplot; sizes in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def save(figure: Figure, png: Path) -> None:
     """Save a figure as PNG, and as SVG beside it, without a date."""
-    figure.savefig(png)
-    figure.savefig(png.with_suffix(".svg"), metadata={"Date": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing")  # a name in another script
+        figure.savefig(png)
+        figure.savefig(png.with_suffix(".svg"), metadata={"Date": None})
 
 
 def plain_axes(axes: Axes, grid: str = "both") -> None:
