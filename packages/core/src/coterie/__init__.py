@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ._factory import make_agent, make_env, make_trainer, wrap_env
     from ._loggers.cfg import LoggerCfg
     from ._loggers.interface import Logger
+    from ._report.statistics import interquartile_mean
     from ._runs.records import MemberInfo, MemberSummary, MetricRow, RunInfo, Summary
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
     from ._trainers.base import Trainer
@@ -119,6 +120,7 @@ _HOMES = {
     "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
     "_loggers.cfg": ("LoggerCfg",),
     "_loggers.interface": ("Logger",),
+    "_report.statistics": ("interquartile_mean",),
     "_runs.records": ("MemberInfo", "MemberSummary", "MetricRow", "RunInfo", "Summary"),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
     "_trainers.base": ("Trainer",),
@@ -211,6 +213,7 @@ __all__ = [
     "build_experiment",
     "cut_infos",
     "derive_seed",
+    "interquartile_mean",
     "isolated_generators",
     "load_experiment",
     "make_agent",

@@ -11,6 +11,7 @@ pytest.importorskip("scipy")
 pytest.importorskip("matplotlib")
 pytest.importorskip("jinja2")
 
+import coterie._runs.drawing
 from coterie import ConfigError
 from coterie._cli.main import main
 from coterie._report.build import Options, make_report
@@ -55,10 +56,12 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
-@pytest.fixture(autouse=True)
-def coarse_pictures(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def coarse_pictures():
     """Fine ones take long to compress."""
-    monkeypatch.setattr(coterie._runs.drawing, "DPI", 30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(coterie._runs.drawing, "DPI", 30)
+        yield
 
 
 def write_two_groups(runs):
@@ -296,8 +299,7 @@ def test_long_labels_are_cut_for_the_terminal():
     assert "…" in lines[-1]
 
 
-def test_a_real_run_of_a_team_and_of_members_that_fail(made_envs, tmp_path, capsys):
-    """What the trainer writes is what the report reads."""
+def test_what_the_trainer_writes_is_what_the_report_reads(made_envs, tmp_path, capsys):
     run = tmp_path / "run"
     command = [
         "train",

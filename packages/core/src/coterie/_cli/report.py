@@ -18,8 +18,9 @@ _ABOUT = """Report on runs: curves, statistics over seeds, tables, one page.
   coterie report runs/20261122-183000-CartPole-v1
   coterie report runs/lr-* --out paper/report
 
-Members of all the runs that differ in their seeds alone are one group. The page is
-report.html, in one file; beside it are the pictures (PNG, SVG) and numbers (CSV).
+Members of all the runs that differ in their seeds alone are one group.
+
+The page is the file report.html; beside it are pictures and numbers.
 
 It needs: pip install "coterie-core[report]\""""
 
@@ -41,7 +42,7 @@ class ReportOnRuns:
 
     about: ClassVar[str] = _ABOUT
     runs: Annotated[
-        Positional[tuple[str, ...]], arg(name="run", metavar="RUN", help_behavior_hint="")
+        Positional[tuple[str, ...]], arg(name="run", metavar="RUN [RUN ...]", help_behavior_hint="")
     ] = ()
     metric: Annotated[str, arg(metavar="NAME")] = "episode/return"
     out: Folder = None
