@@ -16,7 +16,6 @@ import argparse
 import json
 import tempfile
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ import torch
 from _learning_cases import CASES, EVALUATION, Case, wanted
 from attrs import asdict, evolve, frozen
 from gymnasium.vector import AutoresetMode
-from scipy.stats import bootstrap, trim_mean
 
 import coterie
 
@@ -80,19 +78,8 @@ class Result:
 
 def middle(returns: Sequence[float]) -> tuple[float, float, float]:
     """Return the interquartile mean of some seeds, and its 95 % percentile bootstrap interval."""
-    values = np.asarray(returns, dtype=float)
-    mean = float(trim_mean(values, 0.25))
-    if np.ptp(values) == 0:
-        return mean, mean, mean
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        band = bootstrap(
-            (values,),
-            lambda x, axis: trim_mean(x, 0.25, axis=axis),
-            method="percentile",
-            rng=np.random.default_rng(0),
-        ).confidence_interval
-    return mean, float(band.low), float(band.high)
+    mean, low, high = coterie.interquartile_mean(returns, resamples=9999)
+    return float(mean), float(low), float(high)
 
 
 def measure(case: Case) -> Result:

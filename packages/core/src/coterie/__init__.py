@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ._factory import make_agent, make_env, make_trainer, wrap_env
     from ._loggers.cfg import LoggerCfg
     from ._loggers.interface import Logger
+    from ._report.statistics import interquartile_mean
     from ._runs.records import (
         MemberInfo,
         MemberProgress,
@@ -127,6 +128,7 @@ _HOMES = {
     "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
     "_loggers.cfg": ("LoggerCfg",),
     "_loggers.interface": ("Logger",),
+    "_report.statistics": ("interquartile_mean",),
     "_runs.records": (
         "MemberInfo",
         "MemberProgress",
@@ -229,6 +231,7 @@ __all__ = [
     "build_experiment",
     "cut_infos",
     "derive_seed",
+    "interquartile_mean",
     "isolated_generators",
     "load_experiment",
     "make_agent",

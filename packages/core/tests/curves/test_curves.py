@@ -8,7 +8,8 @@ import pytest
 from attrs import field, frozen
 
 from coterie import ConfigError
-from coterie._runs.curves import Curve, mean_of_last, plot_curves, read_curves, step_text
+from coterie._runs.curves import Curve, mean_of_last, plot_curves, read_curves
+from coterie._runs.drawing import step_text
 from coterie._runs.settings import settings_text, split_settings, told_settings
 
 draws = pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs the extra plot")

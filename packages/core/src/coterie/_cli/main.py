@@ -15,6 +15,7 @@ from .envs import Envs
 from .evaluate import Eval
 from .failures import debugging, tell
 from .plugins import Plugins
+from .report import ReportOnRuns
 from .resume import Resume
 from .train import Train
 
@@ -22,6 +23,7 @@ COMMANDS: dict[str, Any] = {
     "train": Train,
     "resume": Resume,
     "eval": Eval,
+    "report": ReportOnRuns,
     "checkpoint": CheckpointCommand,
     "envs": Envs,
     "plugins": Plugins,
@@ -33,6 +35,7 @@ _DESCRIPTION = """Train a population of reinforcement-learning agents in one env
   coterie train --experiment experiment.toml
   coterie resume runs/20261122-183000-CartPole-v1
   coterie eval runs/20261122-183000-CartPole-v1
+  coterie report runs/20261122-183000-CartPole-v1
   coterie checkpoint inspect runs/20261122-183000-CartPole-v1
   coterie envs
   coterie plugins

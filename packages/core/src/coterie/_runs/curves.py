@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from .._errors import ConfigError
+from .drawing import COLOURS, MARKERS, STYLES, drawing, new_figure, plain_axes, save, step_text
+from .metrics_file import read_metrics
 from .settings import settings_text, split_settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .series import Series
+
 PICTURE = "learning-curves.png"
-_METRIC = "episode/return"
-_COUNT = "episode/count"
 _WINDOW = 20
 _FAINT = 8
 _MOST_NAMED = 16
-
-# Okabe and Ito's palette for colour-blind readers, without yellow, which does not show on paper.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_STYLES = ("-", "--", ":", "-.")
 
 
 @frozen
@@ -69,16 +64,10 @@ def plot_curves(run_dir: str | Path) -> Path | None:
     curves = read_curves(run / "metrics.csv")
     if not curves:
         return None
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError('pictures need matplotlib: pip install "coterie-core[plot]"') from error
-    figure = Figure(figsize=(8.0, 5.0), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    _draw(figure, curves, *_describe(run))
-    figure.savefig(run / PICTURE)
-    figure.savefig((run / PICTURE).with_suffix(".svg"))
+    with drawing("plot"):
+        figure = new_figure(8.0, 5.0)
+        _draw(figure, curves, *_describe(run))
+        save(figure, run / PICTURE)
     return run / PICTURE
 
 
@@ -91,29 +80,21 @@ def read_curves(path: Path) -> list[Curve]:
     Raises:
         ConfigError: There is no such file, or it holds something else.
     """
-    points: dict[str, dict[int, dict[str, float]]] = {}
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                if row["name"] in (_METRIC, _COUNT):
-                    member = points.setdefault(row["member"], {})
-                    found = member.setdefault(int(row["env_steps"]), {})
-                    found[row["name"]] = float(row["value"])
-    except FileNotFoundError:
-        raise ConfigError(f"there are no metrics {path}") from None
-    except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{path} holds no metrics of a run: {error!r}") from None
-    return [_curve(name, found) for name, found in points.items()]
+    metrics = read_metrics(path)
+    if metrics.unreadable:
+        raise ConfigError(
+            f"{path} holds no metrics of a run: {metrics.unreadable} rows are damaged"
+        )
+    curves = [_curve(name, member.series) for name, member in metrics.members.items()]
+    return [curve for curve in curves if curve.steps]
 
 
-def _curve(name: str, points: Mapping[int, Mapping[str, float]]) -> Curve:
-    steps = [step for step, found in sorted(points.items()) if _METRIC in found]
-    counts = [int(points[step].get(_COUNT, 0)) for step in steps]
+def _curve(name: str, series: Series) -> Curve:
     return Curve(
         name=name,
-        steps=tuple(steps),
-        returns=tuple(points[step][_METRIC] for step in steps),
-        episodes=tuple(max(1, b - a) for a, b in pairwise([0, *counts])),
+        steps=tuple(map(int, series.steps)),
+        returns=tuple(series.values),
+        episodes=tuple(map(int, series.weights)),
     )
 
 
@@ -148,9 +129,7 @@ def _draw(figure: Figure, curves: Sequence[Curve], title: str, labels: Mapping[s
     axes.set_title(title, loc="left", fontsize="medium")
     axes.xaxis.set_major_formatter(lambda value, _: step_text(value))
     axes.set_xlim(left=0)
-    axes.grid(color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     caption = f"line: mean of the last {_WINDOW} episodes"
     figure.supxlabel(
         caption + ("; faint: mean of each interval of the metrics" if faint else ""),
@@ -162,16 +141,16 @@ def _draw(figure: Figure, curves: Sequence[Curve], title: str, labels: Mapping[s
 
 
 def _draw_curve(axes: Axes, curve: Curve, index: int, settings: str, faint: bool) -> None:
-    colour = _COLOURS[index % len(_COLOURS)]
+    colour = COLOURS[index % len(COLOURS)]
     if faint:
         axes.plot(curve.steps, curve.returns, color=colour, alpha=0.2, linewidth=0.7)
     axes.plot(
         curve.steps,
         mean_of_last(curve.returns, curve.episodes, _WINDOW),
         color=colour,
-        linestyle=_STYLES[index // len(_COLOURS) % len(_STYLES)],
+        linestyle=STYLES[index // len(COLOURS) % len(STYLES)],
         linewidth=1.8,
-        marker=_MARKERS[index % len(_MARKERS)],
+        marker=MARKERS[index % len(MARKERS)],
         markersize=5,
         markevery=_marked(len(curve.steps), index),
         label=f"{curve.name}: {settings}" if settings else curve.name,
@@ -181,14 +160,6 @@ def _draw_curve(axes: Axes, curve: Curve, index: int, settings: str, faint: bool
 def _marked(points: int, index: int) -> tuple[int, int]:
     """Mark about six points, of each line others, so that marks do not cover each other."""
     return max(1, points // 30) * (index % 5), max(1, points // 6)
-
-
-def step_text(value: float) -> str:
-    """Write a number of steps shortly: 1500000 is ``1.5M``."""
-    for unit, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= unit:
-            return f"{value / unit:g}{name}"
-    return f"{value:g}"
 
 
 def _describe(run: Path) -> tuple[str, dict[str, str]]:

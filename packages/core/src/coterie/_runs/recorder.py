@@ -212,7 +212,7 @@ class Recorder:
         self, member: Member, settings: dict[str, Any], status: str, steps: int, seconds: float
     ) -> MemberSummary:
         episodes = self._tracker.members[member.index]
-        failure = None if member.failure is None else str(member.failure.args[0])
+        failure = member.failure
         return MemberSummary(
             name=member.name,
             kind=member.agent.kind,
@@ -224,6 +224,8 @@ class Recorder:
             env_steps=steps * member.num_envs,
             steps_per_second=steps * member.num_envs / seconds,
             settings=settings,
-            failure=failure,
+            failure=None if failure is None else str(failure.args[0]),
+            failed_in=None if failure is None else failure.phase,
+            failed_at=None if failure is None else failure.timestep,
             stopped=member.reason or None,
         )

@@ -125,6 +125,8 @@ class MemberSummary:
         steps_per_second: Environment steps of the member per second of the run.
         settings: Settings that are not the default in each member of its kind.
         failure: What happened to a failed member, in one line.
+        failed_in: What it was doing then: ``"act"``, ``"post_interaction"`` …
+        failed_at: The timestep then; ``None`` before the first.
         stopped: Why a member was stopped before the run ended, in one line.
     """
 
@@ -139,6 +141,8 @@ class MemberSummary:
     steps_per_second: float
     settings: dict[str, Any] = field(factory=dict)
     failure: str | None = None
+    failed_in: str | None = None
+    failed_at: int | None = None
     stopped: str | None = None
 
 

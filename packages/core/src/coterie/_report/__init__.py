@@ -1,0 +1,1 @@
+"""``coterie report``: what runs came to, as pictures, tables and a page."""
