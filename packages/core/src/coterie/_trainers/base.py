@@ -77,6 +77,9 @@ class Trainer(abc.ABC):
     config_class: ClassVar[type[TrainerCfg]] = TrainerCfg
     """attrs class of the configuration."""
 
+    equal_to_sequential: ClassVar[bool] = False
+    """Whether it promises the bits that ``sequential`` gives; ``coterie doctor`` then looks."""
+
     def __init__(
         self,
         *,
