@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ._factory import make_agent, make_env, make_trainer, wrap_env
     from ._loggers.cfg import LoggerCfg
     from ._loggers.interface import Logger
+    from ._pictures.tiling import tile_frames
     from ._runs.records import MemberInfo, MemberSummary, MetricRow, RunInfo, Summary
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
     from ._trainers.base import Trainer
@@ -119,6 +120,7 @@ _HOMES = {
     "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
     "_loggers.cfg": ("LoggerCfg",),
     "_loggers.interface": ("Logger",),
+    "_pictures.tiling": ("tile_frames",),
     "_runs.records": ("MemberInfo", "MemberSummary", "MetricRow", "RunInfo", "Summary"),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
     "_trainers.base": ("Trainer",),
@@ -219,5 +221,6 @@ __all__ = [
     "run_experiment",
     "save_member",
     "structure",
+    "tile_frames",
     "wrap_env",
 ]

@@ -13,14 +13,13 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed
+from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed, tile_frames
 
 from .._checks import check_count, check_device, spread_seeds
 from .drawing import Capsule, View, paint
 from .running import Runner, Stepwise, Whole
 from .simulation import Outcome, Simulation
 from .streams import advance, offsets, stream_starts, uniform
-from .tiling import tile_frames
 
 MOST_DRAWN = 64
 
