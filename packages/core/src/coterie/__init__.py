@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from ._loggers.interface import Logger
     from ._pictures.tiling import tile_frames
     from ._runs.records import MemberInfo, MemberSummary, MetricRow, RunInfo, Summary
+    from ._runs.results import EpisodeResults
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
     from ._trainers.base import Trainer
     from ._trainers.cfg import TrainerCfg
@@ -122,6 +123,7 @@ _HOMES = {
     "_loggers.interface": ("Logger",),
     "_pictures.tiling": ("tile_frames",),
     "_runs.records": ("MemberInfo", "MemberSummary", "MetricRow", "RunInfo", "Summary"),
+    "_runs.results": ("EpisodeResults",),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
     "_trainers.base": ("Trainer",),
     "_trainers.cfg": ("TrainerCfg",),
@@ -165,6 +167,7 @@ __all__ = [
     "EnvAdapter",
     "EnvContractError",
     "EnvironmentSpec",
+    "EpisodeResults",
     "Executor",
     "Experiment",
     "GlobalStreams",

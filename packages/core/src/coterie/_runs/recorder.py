@@ -202,4 +202,5 @@ class Recorder:
             steps_per_second=steps * member.num_envs / seconds,
             settings=settings,
             failure=failure,
+            evaluation=episodes.results,
         )

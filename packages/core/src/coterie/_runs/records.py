@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from .results import EpisodeResults
+
 
 @frozen(kw_only=True)
 class MemberInfo:
@@ -99,6 +101,8 @@ class MemberSummary:
         steps_per_second: Environment steps of the member per second of the run.
         settings: Settings that are not the default in each member of its kind.
         failure: What happened to a failed member, in one line.
+        evaluation: Of an evaluation over a number of episodes: these, and what they come to.
+            ``episodes``, ``mean_return`` and ``mean_length`` then are of all of them.
     """
 
     name: str
@@ -112,6 +116,7 @@ class MemberSummary:
     steps_per_second: float
     settings: dict[str, Any] = field(factory=dict)
     failure: str | None = None
+    evaluation: EpisodeResults | None = None
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
+from .._runs.counted import CountedEpisodes, count_episodes
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
@@ -227,23 +228,37 @@ class Trainer(abc.ABC):
         """Whether a run was resumed that has timesteps left, which ``train()`` will do."""
         return self._standing.resumed is not None
 
-    def eval(self) -> Summary:
+    def eval(
+        self,
+        *,
+        episodes: int | None = None,
+        on_picture: Callable[[Any], bool] | None = None,
+    ) -> Summary:
         """Evaluate for ``cfg.timesteps`` timesteps, from a reset; nothing is learned.
 
         Members take their mean actions unless ``cfg.stochastic_evaluation``. No file of the
         training is touched; with a ``run_dir`` the results go to ``evaluations/``.
 
+        Args:
+            episodes: Number of episodes per member. They are shared out to the instances before
+                the first step, and the first ones of each instance count: whatever ends first
+                would be the short ones. The evaluation ends when all are there, at the latest
+                after ``cfg.timesteps`` timesteps; ``None``: it takes all of these.
+            on_picture: Called with what the environment's ``render()`` gives, every
+                ``cfg.render_interval`` timesteps, until it returns ``False``.
+
         Returns:
-            How it ended, a row per member.
+            How it ended, a row per member; with ``episodes``, each has an ``evaluation``.
 
         Raises:
+            ConfigError: ``episodes`` is not a number of at least 1.
             WorkerError: A member failed and ``on_member_failure`` is ``"raise"``.
             EnvContractError: The environment returned something else than it promised.
             TrainingInterrupted: SIGINT or SIGTERM came.
             TrainerStateError: The trainer is running or closed.
         """
         with self._running(), self._training_kept():
-            return self._complete(self._eval_session())
+            return self._complete(self._eval_session(episodes, on_picture))
 
     def close(self) -> None:
         """Give back what the executor holds; agents and environment stay. Idempotent.
@@ -344,10 +359,25 @@ class Trainer(abc.ABC):
             self._standing.resets += 1
         return self._session("train", self._boundary, self._tracker, cut, resumed)
 
-    def _eval_session(self) -> Session:
+    def _eval_session(
+        self, episodes: int | None = None, on_picture: Callable[[Any], bool] | None = None
+    ) -> Session:
+        counted = self._count(episodes)
         boundary = make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)
         boundary.reset(reset_seed(self.env, self.members, "eval"))
-        return self._session("eval", boundary, self._new_tracker(), False)
+        session = self._session("eval", boundary, self._new_tracker(counted), False)
+        session.on_picture = on_picture
+        if counted is not None:
+            pairs = list(zip(self.members, counted, strict=True))
+            session.enough = lambda: all(own.complete or not m.active for m, own in pairs)
+        return session
+
+    def _count(self, episodes: int | None) -> list[CountedEpisodes] | None:
+        if episodes is None:
+            return None
+        if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
+            raise ConfigError(f"episodes must be a number of at least 1, got {episodes!r}")
+        return count_episodes(episodes, [member.scope for member in self.members])
 
     def _session(
         self,
@@ -467,10 +497,10 @@ class Trainer(abc.ABC):
             },
         }
 
-    def _new_tracker(self) -> EpisodeTracker:
+    def _new_tracker(self, counted: Sequence[CountedEpisodes] | None = None) -> EpisodeTracker:
         scopes = [member.scope for member in self.members]
         actors = self.env.interface.actors
-        return EpisodeTracker(scopes, self.env.num_envs, self.env.device, actors)
+        return EpisodeTracker(scopes, self.env.num_envs, self.env.device, actors, counted)
 
     def _close_executor(self) -> None:
         if self._executor is not None:
