@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import textwrap
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ def tile_frames(
             they are longer: the names of the members, say. Letters are written as capitals.
             Pictures with the same caption get the same shade, neighbours with another one a
             different shade.
-        columns: Pictures per row; ``None``: as many as make the whole about square.
+        columns: Pictures per row; ``None``: as many as make the whole about square, and as fill
+            rows with those of the same caption, where each has as many.
 
     Returns:
         One picture, uint8 ``[H, W, 3]``.
@@ -54,13 +56,29 @@ def tile_frames(
             raise ValueError(f"captions: expected {count}, one per picture, got {len(captions)}")
         pictures = np.concatenate((_captions(captions, width), pictures), axis=1)
         height = pictures.shape[1]
-    across = min(count, columns or math.ceil(math.sqrt(count * height / width)))
+    across = min(count, columns or _columns(count, height / width, captions))
     down = math.ceil(count / across)
     whole = np.full(((height + GAP) * down - GAP, (width + GAP) * across - GAP, 3), 255, np.uint8)
     for index, picture in enumerate(pictures):
         top, left = (height + GAP) * (index // across), (width + GAP) * (index % across)
         whole[top : top + height, left : left + width] = picture
     return whole
+
+
+def _columns(count: int, shape: float, captions: Sequence[str] | None) -> int:
+    """Choose a number of columns.
+
+    Args:
+        count: Number of pictures.
+        shape: Height of a picture by its width.
+        captions: What stands above each.
+    """
+    square = math.ceil(math.sqrt(count * shape))
+    sizes = {len(list(same)) for _, same in itertools.groupby(captions or ())}
+    if len(sizes) != 1:
+        return square
+    (size,) = sizes
+    return max(1, round(square / size)) * size if size <= 2 * square else square
 
 
 def _captions(texts: Sequence[str], width: int) -> npt.NDArray[np.uint8]:
