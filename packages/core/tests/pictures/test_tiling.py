@@ -56,3 +56,13 @@ def test_a_long_name_goes_over_several_lines():
 
 def test_letters_grow_with_the_picture():
     assert [caption_scale(width) for width in (20, 64, 256, 300, 600)] == [1, 2, 2, 3, 4]
+
+
+def test_those_of_one_name_fill_rows_where_each_name_has_as_many():
+    frames = np.zeros((12, 10, 20, 3), np.uint8)
+    four_each = [name for name in ("a", "b", "c") for _ in range(4)]
+    assert tile_frames(frames, four_each).shape[1] == 4 * 22 - 2
+    two_each = [f"m{index // 2}" for index in range(12)]
+    assert (tile_frames(frames, two_each).shape[1] + 2) // 22 % 2 == 0
+    alone = [f"m{index}" for index in range(12)]
+    assert tile_frames(frames, alone).shape == tile_frames(frames, [*alone[:-1], "x"]).shape
