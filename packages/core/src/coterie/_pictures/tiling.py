@@ -78,7 +78,7 @@ def _columns(count: int, shape: float, captions: Sequence[str] | None) -> int:
     if len(sizes) != 1:
         return square
     (size,) = sizes
-    return max(1, round(square / size)) * size if size <= 2 * square else square
+    return max(1, square // size) * size if size <= 2 * square else square
 
 
 def _captions(texts: Sequence[str], width: int) -> npt.NDArray[np.uint8]:
