@@ -37,15 +37,7 @@ def train(folder, *more):
     assert main(["train", "testing:Counting-v0", *options, "--run-dir", folder]) == 0
 
 
-def checkpoint(run, step, *names):
-    """Make a checkpoint by hand: the files of the run's agents and a manifest."""
-    folder = run / f"checkpoints/step-{step:012d}"
-    (folder / "members").mkdir(parents=True)
-    for file in (run / "agents").iterdir():
-        if not names or file.stem in names:
-            shutil.copy(file, folder / "members")
-    (folder / "MANIFEST.json").write_text("{}")
-    return f"run/checkpoints/{folder.name}"
+FIRST, LAST = (f"run/checkpoints/step-{step:012d}" for step in (0, 30))
 
 
 def evaluated(capsys, *arguments, code=0):
@@ -120,18 +112,33 @@ def test_the_number_of_instances_can_be_chosen(capsys, made_envs):
 
 
 def test_a_run_and_its_checkpoint_are_compared_each_in_its_own_scope(run, capsys, made_envs):
-    path = checkpoint(run, 12000)
-    found = evaluated(capsys, "run", path, "--episodes", "3")
+    found = evaluated(capsys, "run", LAST, "--episodes", "3")
     assert made_envs[-1].num_envs == 12
     names = [row["name"] for row in found["members"]]
-    assert names == ["run sum-s0", "run sum-s1", "step-12000 sum-s0", "step-12000 sum-s1"]
+    assert names == ["run sum-s0", "run sum-s1", "step-30 sum-s0", "step-30 sum-s1"]
     rows = found["members"]
     assert rows[0]["evaluation"] == rows[2]["evaluation"]
     assert [row["agent_file"] for row in rows[1::2]] == [
         "run/agents/sum-s1.safetensors",
-        f"{path}/members/sum-s1.safetensors",
+        f"{LAST}/members/sum-s1.safetensors",
     ]
     assert found["files"] == ["run/evaluations/0001.json"]
+
+
+def test_checkpoints_files_in_them_and_the_best_agents(capsys, monkeypatch):
+    """Each holds what its name says: SumAgent counts the steps that it has learned from."""
+    loaded = []
+    load = SumAgent.load_state_dict
+    monkeypatch.setattr(
+        SumAgent,
+        "load_state_dict",
+        lambda self, state: (load(self, state), loaded.append((self.name, self.steps))),
+    )
+    file = f"{LAST}/members/sum-s1.safetensors"
+    evaluated(capsys, FIRST, file, "run/best/sum-s0.safetensors", "--episodes", "1")
+    assert loaded == [
+        *(("step-0 sum-s0", 0), ("step-0 sum-s1", 0), ("step-30 sum-s1", 30), ("best sum-s0", 30))
+    ]
 
 
 def test_what_is_compared_is_what_each_file_holds(run, capsys, monkeypatch):
@@ -163,12 +170,24 @@ def test_each_run_keeps_what_its_own_members_came_to(run, capsys):
         assert [row["name"] for row in kept["members"]] == [f"{name} sum-s0", f"{name} sum-s1"]
 
 
-def test_a_checkpoint_may_lack_a_member_that_was_not_asked_for(run, capsys):
-    path = checkpoint(run, 7, "sum-s1")
-    assert main(["eval", path]) == 4
-    assert "sum-s0.safetensors" in capsys.readouterr().err
-    found = evaluated(capsys, path, "--members", "sum-s1")
-    assert [row["name"] for row in found["members"]] == ["sum-s1"]
+def test_a_checkpoint_that_is_damaged_ends_with_4(run, capsys):
+    file = run.parent / LAST / "members/sum-s1.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"?")
+    assert main(["eval", LAST]) == 4
+    assert "sum-s1.safetensors is damaged" in capsys.readouterr().err
+    (run.parent / FIRST / "MANIFEST.json").unlink()
+    assert main(["eval", FIRST]) == 4
+    assert "was not finished" in capsys.readouterr().err
+    assert not (run / "evaluations").exists()
+
+
+def test_members_that_had_failed_at_a_checkpoint_are_left_out(capsys):
+    options = ("--num-envs", "6", "--timesteps", "30", "--run-dir", "failing")
+    train = ["train", "testing:Counting-v0", "--agent", "sum,raising,sum", *options]
+    assert main([*train, "--trainer-set", "on_member_failure=continue"]) == 5
+    capsys.readouterr()
+    found = evaluated(capsys, "failing/checkpoints/step-000000000030", "--episodes", "1")
+    assert [row["name"] for row in found["members"]] == ["sum-s0", "sum-s2"]
 
 
 def test_different_environments_are_refused_with_all_that_differs(run, capsys):

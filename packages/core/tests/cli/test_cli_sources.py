@@ -16,6 +16,8 @@ def runs(tmp_path, monkeypatch):
     for name in ("one", "two"):
         (tmp_path / name / "agents").mkdir(parents=True)
         (tmp_path / name / "agents" / "ppo-s0.safetensors").write_bytes(b"x")
+    (tmp_path / "one/best").mkdir()
+    (tmp_path / "one/best/ppo-s0.safetensors").write_bytes(b"x")
     members = tmp_path / "one/checkpoints" / STEP / "members"
     members.mkdir(parents=True)
     (members / "ppo-s0.safetensors").write_bytes(b"x")
@@ -25,7 +27,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def parts(source):
-    return source.run, source.agents, source.checkpoint, source.only
+    return source.run, source.agents, source.part, source.only
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,8 @@ def parts(source):
         ("one", ("one", "one/agents", None, None)),
         (f"one/checkpoints/{STEP}", ("one", f"one/checkpoints/{STEP}/members", STEP, None)),
         ("one/agents/ppo-s0.safetensors", ("one", "one/agents", None, "ppo-s0")),
+        ("one/best", ("one", "one/best", "best", None)),
+        ("one/best/ppo-s0.safetensors", ("one", "one/best", "best", "ppo-s0")),
         (
             f"one/checkpoints/{STEP}/members/ppo-s0.safetensors",
             ("one", f"one/checkpoints/{STEP}/members", STEP, "ppo-s0"),
@@ -51,7 +55,8 @@ def test_paths_are_understood_from_inside(runs, monkeypatch):
     for path in (".", f"../{STEP}", "members/ppo-s0.safetensors"):
         found = find_source(Path(path))
         assert found.run.resolve() == runs / "one"
-        assert found.checkpoint == STEP
+        assert found.part == STEP
+        assert found.checkpoint.resolve() == runs / "one/checkpoints" / STEP
         assert found.file("ppo-s0").exists()
     monkeypatch.chdir(runs / "one/agents")
     found = find_source(Path("ppo-s0.safetensors"))
@@ -87,10 +92,12 @@ def named(*paths):
 
 def test_checkpoints_of_one_run_are_named_by_their_step(runs):
     assert named("one", f"one/checkpoints/{STEP}") == ["one", "step-12000"]
+    assert named("one/best", f"one/checkpoints/{STEP}") == ["best", "step-12000"]
 
 
 def test_with_several_runs_the_run_is_named_too(runs):
     assert named("two", f"one/checkpoints/{STEP}") == ["two", "one step-12000"]
+    assert named("two/agents/ppo-s0.safetensors", "one/best") == ["two", "one best"]
 
 
 def test_what_has_the_same_name_gets_a_number_and_what_is_the_same_does_not(runs):

@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import evolve, frozen
 
+from .._checkpoints.reading import open_checkpoint
 from .._config.files import read_mapping
 from .._errors import CheckpointNotFound, ConfigError
 from .._experiment.files import load_experiment
@@ -69,6 +70,7 @@ def compare(
         ConfigError: There is no such run or member, a source is given twice, or the
             environments differ.
         CheckpointNotFound: No member of a run saved anything.
+        CheckpointError: A checkpoint is not whole.
         PluginError: Something that a run was made with is not installed, or broken.
     """
     experiments = [load_run(source.run) for source in sources]
@@ -123,7 +125,7 @@ def _members(source: Source, experiment: Experiment) -> list[MemberSpec]:
         evolve(member, scope=scope.stop - scope.start)
         for member, scope in zip(experiment.members, scopes, strict=True)
     ]
-    failed = _failed(source.run)
+    failed = _failed(source)
     lost = [
         str(member.name)
         for member in sized
@@ -131,15 +133,23 @@ def _members(source: Source, experiment: Experiment) -> list[MemberSpec]:
     ]
     if len(lost) == len(sized):
         raise CheckpointNotFound(
-            f"every member of {source.run} failed in training; nothing was saved"
+            f"every member of {source.path} failed in training; nothing was saved"
         )
     if lost:
         print(f"left out, failed in training: {', '.join(lost)}", file=sys.stderr)
     return [member for member in sized if member.name not in lost]
 
 
-def _failed(run: Path) -> set[str]:
-    path = run / "summary.json"
+def _failed(source: Source) -> set[str]:
+    """Names of members that failed in training, up to a checkpoint or to the end.
+
+    Raises:
+        CheckpointError: The checkpoint is not whole.
+    """
+    if source.checkpoint is not None:
+        members = open_checkpoint(source.checkpoint).manifest.members
+        return {member.name for member in members if member.status == "failed"}
+    path = source.run / "summary.json"
     if not path.exists():
         return set()
     rows = read_mapping(path).get("members", [])

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from .._checkpoints.folders import CHECKPOINTS
+from .._checkpoints.manifest import MANIFEST, MEMBERS
 from .._errors import CheckpointCorrupt, CheckpointNotFound, ConfigError
 from .._nearest import did_you_mean
+from .._trainers.checkpointing import AGENTS, BEST
 
 SUFFIX = ".safetensors"
-_AGENTS, _CHECKPOINTS, _MEMBERS, _MANIFEST = "agents", "checkpoints", "members", "MANIFEST.json"
-_STEP = re.compile(r"step-0*(\d+)")
+_STEP = re.compile(r"step-0*(\d+(?:-\d+)?)")
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9 ._=+,@-]+")
 _LONGEST = 40
 
@@ -27,15 +29,20 @@ class Source:
         path: What was given.
         run: Folder of their run.
         agents: Folder of their files.
-        checkpoint: Name of the checkpoint; ``None``: the run's last state.
+        part: Name of the checkpoint, or ``"best"``; ``None``: the run's last state.
         only: The one agent that was given; ``None``: all.
     """
 
     path: Path
     run: Path
     agents: Path
-    checkpoint: str | None = None
+    part: str | None = None
     only: str | None = None
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """Folder of the checkpoint; ``None``: it is none."""
+        return None if self.part in (None, BEST) else self.agents.parent
 
     def file(self, name: str) -> Path:
         """Where a member's trained agent is kept."""
@@ -46,8 +53,9 @@ def find_source(path: Path) -> Source:
     """Find the run and the agents' files that a path means.
 
     Args:
-        path: A run, ``RUN/checkpoints/STEP``, or a file in ``RUN/agents`` or in a checkpoint's
-            folder ``members``. Whether the run is there is not looked at.
+        path: A run, ``RUN/best``, ``RUN/checkpoints/STEP``, or a file in ``RUN/agents``,
+            ``RUN/best`` or a checkpoint's folder ``members``. Whether the run is there is not
+            looked at.
 
     Raises:
         CheckpointNotFound: There is no such file.
@@ -56,28 +64,31 @@ def find_source(path: Path) -> Source:
     """
     if path.suffix == SUFFIX and not path.is_dir():
         return _of_file(path)
-    if path.is_dir() and _place(path).name == _CHECKPOINTS and not (path / "run.json").exists():
+    if path.is_dir() and _place(path).name == CHECKPOINTS and not (path / "run.json").exists():
         known = ", ".join(sorted(one.name for one in path.iterdir() if one.is_dir())) or "none"
         raise ConfigError(f"{path} holds checkpoints, give one of them: {known}")
-    if path.is_dir() and (_place(path).parent.name == _CHECKPOINTS or _is_checkpoint(path)):
+    if path.is_dir() and (_place(path).parent.name == CHECKPOINTS or _is_checkpoint(path)):
         return _of_checkpoint(path)
+    if path.is_dir() and _place(path).name == BEST and not (path / "run.json").exists():
+        run = _like(path, _place(path).parent)
+        return Source(path=path, run=run, agents=path, part=BEST)
     if path.is_file():
         raise ConfigError(f"{path} is neither a run, nor a checkpoint, nor a file of an agent")
-    return Source(path=path, run=path, agents=path / _AGENTS)
+    return Source(path=path, run=path, agents=path / AGENTS)
 
 
 def _is_checkpoint(path: Path) -> bool:
-    return (path / _MANIFEST).exists() and (path / _MEMBERS).is_dir()
+    return (path / MANIFEST).exists() and (path / MEMBERS).is_dir()
 
 
 def _of_checkpoint(path: Path) -> Source:
     if not _is_checkpoint(path):
         raise CheckpointCorrupt(
-            f"{path} has no {_MANIFEST} and {_MEMBERS}: it is no checkpoint, or was not finished"
+            f"{path} has no {MANIFEST} and {MEMBERS}: it is no checkpoint, or was not finished"
         )
     place = _place(path)
     run = _like(path, place.parents[1])
-    return Source(path=path, run=run, agents=path / _MEMBERS, checkpoint=place.name)
+    return Source(path=path, run=run, agents=path / MEMBERS, part=place.name)
 
 
 def _of_file(path: Path) -> Source:
@@ -85,14 +96,14 @@ def _of_file(path: Path) -> Source:
         names = [one.name for one in path.parent.glob(f"*{SUFFIX}")]
         raise CheckpointNotFound(f"there is no file {path}{did_you_mean(path.name, names)}")
     folder = _place(path).parent
-    if folder.name == _AGENTS:
-        run = _like(path, folder.parent)
-        return Source(path=path, run=run, agents=path.parent, only=path.stem)
-    if folder.name == _MEMBERS and _is_checkpoint(folder.parent):
+    if folder.name in (AGENTS, BEST):
+        run, part = _like(path, folder.parent), BEST if folder.name == BEST else None
+        return Source(path=path, run=run, agents=path.parent, part=part, only=path.stem)
+    if folder.name == MEMBERS and _is_checkpoint(folder.parent):
         return evolve(_of_checkpoint(_like(path, folder.parent)), path=path, only=path.stem)
     raise ConfigError(
         f"{path} lies in no run, so that nobody knows its environment and settings; give a file "
-        f"of RUN/{_AGENTS} or RUN/{_CHECKPOINTS}/STEP/{_MEMBERS}"
+        f"of RUN/{AGENTS}, RUN/{BEST} or RUN/{CHECKPOINTS}/STEP/{MEMBERS}"
     )
 
 
@@ -127,8 +138,8 @@ def labels(sources: Sequence[Source]) -> list[str]:
 
 def _label(source: Source, several: bool) -> str:
     run = _FORBIDDEN.sub("-", source.run.resolve().name).lstrip(" ._=+,@-")[:_LONGEST] or "run"
-    if source.checkpoint is None:
+    if source.part is None:
         return run
-    step = _STEP.fullmatch(source.checkpoint)
-    name = f"step-{step[1]}" if step else _FORBIDDEN.sub("-", source.checkpoint)[:_LONGEST]
+    step = _STEP.fullmatch(source.part)
+    name = f"step-{step[1]}" if step else _FORBIDDEN.sub("-", source.part)[:_LONGEST]
     return f"{run} {name}" if several else name

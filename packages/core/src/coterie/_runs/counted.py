@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from .episodes import EpisodeStatistics
 from .results import EpisodeResults, episode_results, shares
 
@@ -61,8 +59,3 @@ class CountedEpisodes(EpisodeStatistics):
         if len(self._found[index]) < self._shares[index]:
             self._found[index].append((episode_return, length))
             super().add(episode_return, length)
-
-
-def count_episodes(episodes: int, scopes: Sequence[slice]) -> list[CountedEpisodes]:
-    """Make the statistics of a population; each member has so many episodes counted."""
-    return [CountedEpisodes(episodes, scope) for scope in scopes]

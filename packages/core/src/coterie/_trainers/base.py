@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
-import torch
 from attrs import evolve
 
 from .._agents.interface import Agent
@@ -27,13 +26,15 @@ from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
-from .._runs.counted import CountedEpisodes, count_episodes
+from .._runs.counted import CountedEpisodes
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
 from .capture import Capture, Position
 from .cfg import TrainerCfg
 from .checkpointing import make_checkpointer
+from .evaluation import Evaluation, plan_evaluation
+from .facts import describe, run_facts
 from .interrupts import Interrupts
 from .members import Member
 from .population import make_members, member_info
@@ -257,8 +258,9 @@ class Trainer(abc.ABC):
             TrainingInterrupted: SIGINT or SIGTERM came.
             TrainerStateError: The trainer is running or closed.
         """
+        wanted = plan_evaluation(self.members, episodes, on_picture)
         with self._running(), self._training_kept():
-            return self._complete(self._eval_session(episodes, on_picture))
+            return self._complete(self._eval_session(wanted))
 
     def close(self) -> None:
         """Give back what the executor holds; agents and environment stay. Idempotent.
@@ -278,14 +280,7 @@ class Trainer(abc.ABC):
         self.close()
 
     def __str__(self) -> str:
-        lines = [f"{type(self).__name__} on {self.env.name} ({self.env.num_envs} instances)"]
-        for member in self.members:
-            lines.append(
-                f"  {member.name}: {member.agent.kind}, {member.num_envs} instances "
-                f"({member.scope.start} to {member.scope.stop - 1}), seed {member.seed}, "
-                f"{member.device}, {member.status}"
-            )
-        return "\n".join(lines)
+        return describe(type(self).__name__, self.env, self.members)
 
     def _complete(self, session: Session) -> Summary:
         retries = 0
@@ -359,25 +354,14 @@ class Trainer(abc.ABC):
             self._standing.resets += 1
         return self._session("train", self._boundary, self._tracker, cut, resumed)
 
-    def _eval_session(
-        self, episodes: int | None = None, on_picture: Callable[[Any], bool] | None = None
-    ) -> Session:
-        counted = self._count(episodes)
+    def _eval_session(self, wanted: Evaluation | None = None) -> Session:
         boundary = make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)
         boundary.reset(reset_seed(self.env, self.members, "eval"))
-        session = self._session("eval", boundary, self._new_tracker(counted), False)
-        session.on_picture = on_picture
-        if counted is not None:
-            pairs = list(zip(self.members, counted, strict=True))
-            session.enough = lambda: all(own.complete or not m.active for m, own in pairs)
+        tracker = self._new_tracker(None if wanted is None else wanted.counted)
+        session = self._session("eval", boundary, tracker, False)
+        if wanted is not None:
+            wanted.watch(session)
         return session
-
-    def _count(self, episodes: int | None) -> list[CountedEpisodes] | None:
-        if episodes is None:
-            return None
-        if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
-            raise ConfigError(f"episodes must be a number of at least 1, got {episodes!r}")
-        return count_episodes(episodes, [member.scope for member in self.members])
 
     def _session(
         self,
@@ -403,7 +387,8 @@ class Trainer(abc.ABC):
         )
         if self.directory is not None and mode == "train":
             at = None if resumed is None else resumed.timestep
-            self.directory.start(run, self._facts(), unstructure(self.experiment), at)
+            facts = run_facts(self.env, self.cfg)
+            self.directory.start(run, facts, unstructure(self.experiment), at)
             if self._checkpointer is not None:
                 self._checkpointer.start()
         if self._executor is None:
@@ -481,21 +466,6 @@ class Trainer(abc.ABC):
         assert self._checkpointer is not None
         with self.directory.locked():
             return self._checkpointer.write(capture, write_members)
-
-    def _facts(self) -> dict[str, Any]:
-        env = self.env
-        return {
-            "trainer_settings": unstructure(self.cfg),
-            "torch_threads": torch.get_num_threads(),
-            "environment": {
-                "name": env.name,
-                "num_envs": env.num_envs,
-                "device": str(env.device),
-                "seed": env.seed,
-                "autoreset_mode": env.autoreset_mode.value,
-                "independent_streams": env.independent_streams,
-            },
-        }
 
     def _new_tracker(self, counted: Sequence[CountedEpisodes] | None = None) -> EpisodeTracker:
         scopes = [member.scope for member in self.members]
