@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 
 from coterie import ConfigError, EnvAdapter
@@ -10,14 +11,29 @@ from coterie.plugins import AgentPlugin, EnvPlugin, hookimpl
 from coterie.testing import BrokenEnv, CountingEnv, RaisingAgent, SumAgent
 
 
+class DrawnEnv(CountingEnv):
+    """A picture of each instance, of one shade: 20 times its number."""
+
+    def __init__(self, num_envs, *, render_mode=None, **settings):
+        super().__init__(num_envs, **settings)
+        self.render_mode, self.drawn = render_mode, 0
+
+    def render(self):
+        if self.render_mode is None:
+            return None
+        self.drawn += 1
+        shades = 20 * np.arange(self.num_envs, dtype=np.uint8)[:, None, None, None]
+        return np.broadcast_to(shades, (self.num_envs, 48, 64, 3))
+
+
 class TestingAdapter(EnvAdapter):
-    """Makes ``testing:Counting-v0`` and ``testing:Broken-v0``; remembers what it made."""
+    """Makes ``testing:Counting-v0`` and others; remembers what it made."""
 
     __test__ = False
     made = ()
 
     def make(self, env_id, *, num_envs, seed, device, **settings):
-        classes = {"Counting-v0": CountingEnv, "Broken-v0": BrokenEnv}
+        classes = {"Counting-v0": CountingEnv, "Broken-v0": BrokenEnv, "Drawn-v0": DrawnEnv}
         if env_id not in classes:
             raise ConfigError(f"there is no {env_id!r}")
         env = classes[env_id](num_envs, seed=seed or 0, **settings)
@@ -26,7 +42,7 @@ class TestingAdapter(EnvAdapter):
         return env
 
     def ids(self):
-        return ["Counting-v0", "Broken-v0"]
+        return ["Counting-v0", "Broken-v0", "Drawn-v0"]
 
 
 class Plugins:

@@ -8,7 +8,6 @@ from coterie import ConfigError, EnvContractError, SequentialTrainer
 from coterie.testing import SumAgent, agents_for
 from coterie_envs import Acrobot, CartPole, GridWorld, Swimmer, tile_frames
 from coterie_envs._torch.drawing import Capsule, paint
-from coterie_envs._torch.font import written
 
 CPU = torch.device("cpu")
 
@@ -39,39 +38,6 @@ def test_the_pole_leans_as_its_angle_says():
     pole = (first.int() - torch.tensor([210, 140, 70])).abs().sum(2) < 20
     heights, places = pole.nonzero().unbind(1)
     assert places[heights.argmin()] > first.shape[1] / 2
-
-
-def test_tiles_and_captions():
-    frames = np.arange(5, dtype=np.uint8)[:, None, None, None] + np.zeros((5, 10, 20, 3), np.uint8)
-    whole = tile_frames(frames, columns=2)
-    assert whole.shape == (3 * 12 - 2, 2 * 22 - 2, 3)
-    assert [int(whole[12 * (k // 2), 22 * (k % 2), 0]) for k in range(5)] == list(range(5))
-    assert (whole[24:, 22:] == 255).all()
-    named = tile_frames(torch.from_numpy(frames), ["a", "a", "b", "b", "b"], columns=5)
-    strip = named[:9]
-    ink = written("a")
-    assert (strip[2:7, 2:6, 0] == 30).tolist() == ink.tolist()
-    assert strip[0, 0, 0] == strip[0, 22, 0] != strip[0, 44, 0] == strip[0, 66, 0]
-    assert tile_frames(frames, ["a very long name"] * 5).shape[2] == 3
-
-
-def test_letters():
-    assert written("i").astype(int).tolist() == [
-        [1, 1, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [1, 1, 1, 0]
-    ]  # fmt: skip
-    assert (written("é") == written("?")).all()
-    assert written("").shape == (5, 0)
-    known = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:=+/,()[]#%@*?"
-    assert len({written(letter).tobytes() for letter in known}) == len(known) - 0
-
-
-def test_what_can_not_be_tiled():
-    with pytest.raises(ValueError, match=r"expected uint8 \[M, height, width, 3\], got float64"):
-        tile_frames(np.zeros((1, 2, 2, 3)))
-    with pytest.raises(ValueError, match="at least one picture"):
-        tile_frames(np.zeros((0, 2, 2, 3), np.uint8))
-    with pytest.raises(ValueError, match="captions: expected 1, one per picture, got 2"):
-        tile_frames(np.zeros((1, 2, 2, 3), np.uint8), ["a", "b"])
 
 
 @pytest.mark.parametrize("kind", [Acrobot, CartPole, Swimmer])

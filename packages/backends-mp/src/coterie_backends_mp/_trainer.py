@@ -23,6 +23,7 @@ class ParallelTrainer(Trainer):
 
     kind: ClassVar[str] = "parallel"
     config_class: ClassVar[type[TrainerCfg]] = ParallelTrainerCfg
+    equal_to_sequential: ClassVar[bool] = True
 
     _inside: Inside | None = None
 

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from ._factory import make_agent, make_env, make_trainer, wrap_env
     from ._loggers.cfg import LoggerCfg
     from ._loggers.interface import Logger
+    from ._pictures.tiling import tile_frames
     from ._report.statistics import interquartile_mean
     from ._runs.records import (
         MemberInfo,
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
         RunInfo,
         Summary,
     )
+    from ._runs.results import EpisodeResults
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
     from ._trainers.base import Trainer
     from ._trainers.cfg import TrainerCfg
@@ -128,6 +130,7 @@ _HOMES = {
     "_factory": ("make_agent", "make_env", "make_trainer", "wrap_env"),
     "_loggers.cfg": ("LoggerCfg",),
     "_loggers.interface": ("Logger",),
+    "_pictures.tiling": ("tile_frames",),
     "_report.statistics": ("interquartile_mean",),
     "_runs.records": (
         "MemberInfo",
@@ -137,6 +140,7 @@ _HOMES = {
         "RunInfo",
         "Summary",
     ),
+    "_runs.results": ("EpisodeResults",),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
     "_trainers.base": ("Trainer",),
     "_trainers.cfg": ("TrainerCfg",),
@@ -181,6 +185,7 @@ __all__ = [
     "EnvAdapter",
     "EnvContractError",
     "EnvironmentSpec",
+    "EpisodeResults",
     "Executor",
     "Experiment",
     "GlobalStreams",
@@ -240,5 +245,6 @@ __all__ = [
     "run_experiment",
     "save_member",
     "structure",
+    "tile_frames",
     "wrap_env",
 ]

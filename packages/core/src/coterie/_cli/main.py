@@ -11,6 +11,7 @@ from typing import Any
 import tyro
 
 from .checkpoint import CheckpointCommand
+from .doctor import Doctor
 from .envs import Envs
 from .evaluate import Eval
 from .failures import debugging, tell
@@ -27,6 +28,7 @@ COMMANDS: dict[str, Any] = {
     "checkpoint": CheckpointCommand,
     "envs": Envs,
     "plugins": Plugins,
+    "doctor": Doctor,
 }
 _CONFIG = (tyro.conf.DisallowNone,)
 _DESCRIPTION = """Train a population of reinforcement-learning agents in one environment.
@@ -39,6 +41,7 @@ _DESCRIPTION = """Train a population of reinforcement-learning agents in one env
   coterie checkpoint inspect runs/20261122-183000-CartPole-v1
   coterie envs
   coterie plugins
+  coterie doctor
   coterie --version
 
 Exit codes:

@@ -1,125 +1,103 @@
-"""Rebuild the population of a run from its files, and evaluate it."""
+"""Rebuild trained agents from their files, and evaluate them."""
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from .._config.files import read_mapping
-from .._errors import CheckpointNotFound, ConfigError
+from .._errors import ConfigError
 from .._experiment.build import build_experiment
-from .._experiment.files import load_experiment
 from .._experiment.spec import Experiment
-from .._nearest import did_you_mean
-from .._scopes import resolve_scopes
+from .._pictures.film import Film, check_film
+from .._pictures.frames import shown
+from .._seeding import derive_seed
+from .comparison import Comparison, compare
+from .sources import find_source
 from .threads import torch_threads
 
 if TYPE_CHECKING:
     from .._runs.records import Summary
+    from .._trainers.base import Trainer
     from .evaluate import Eval
 
+EPISODES = 20
+"""Episodes per member, where neither these nor timesteps are asked for."""
 
-def evaluate(options: Eval, run: Path) -> Summary:
-    """Evaluate the trained agents of a run; nothing is written.
+MOST_TIMESTEPS = 100_000
+"""Where an evaluation of a number of episodes ends at the latest, if nothing else is asked for."""
+
+
+def evaluate(options: Eval) -> tuple[Comparison, Summary, int]:
+    """Evaluate trained agents; nothing but a video is written.
 
     Args:
-        options: How.
-        run: The folder of the run.
+        options: What, and how.
 
     Returns:
-        A row per member, with the seeds of the training.
+        What was evaluated; a row per member, with the seeds of the training; and the number of
+        frames of the video.
 
     Raises:
-        ConfigError: There is no such run, or it was not made from an experiment.
+        ConfigError: Options contradict each other, there is no such run, it was not made from
+            an experiment, or the environments differ.
         CheckpointError: A trained agent is missing, damaged or another one's.
-        PluginError: Something that the run was made with is not installed, or broken.
+        PluginError: Something that a run was made with is not installed, or broken.
     """
-    if options.timesteps < 1 or (options.seed or 0) < 0:
-        raise ConfigError("--timesteps must be at least 1, and --seed at least 0")
+    _check(options)
+    names = None if options.members is None else _split(options.members)
+    sources = [find_source(Path(path)) for path in options.paths]
+    found = compare(sources, names, options.instances)
+    experiment = _for_evaluation(found.experiment, options)
+    with torch_threads(None), _built(experiment, options.video is not None) as trainer:
+        for agent, entry in zip(trainer.agents, found.entries, strict=True):
+            agent.load(entry.file)
+            if options.seed is not None:  # what it draws does not depend on its training then
+                agent.generator.manual_seed(derive_seed(options.seed, "eval"))
+        summary, frames = _watched(trainer, options)
+    seeds = [entry.member.seed or 0 for entry in found.entries]
+    rows = [evolve(row, seed=seed) for row, seed in zip(summary.members, seeds, strict=True)]
+    return found, evolve(summary, members=tuple(rows)), frames
+
+
+def wanted_episodes(options: Eval) -> int | None:
+    """How many episodes per member are asked for; ``None``: timesteps are."""
+    if options.episodes is None and options.timesteps is None:
+        return EPISODES
+    return options.episodes
+
+
+def _check(options: Eval) -> None:
+    at_least = (
+        ("episodes", 1),
+        ("timesteps", 1),
+        ("seed", 0),
+        ("instances", 1),
+        ("fps", 1),
+        ("video_length", 1),
+    )
+    for name, low in at_least:
+        value = getattr(options, name)
+        if value is not None and value < low:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least {low}, got {value}")
     if options.progress and options.no_progress:
         raise ConfigError("give --progress or --no-progress, not both")
-    trained = trained_part(load_run(run), run)
-    with torch_threads(None):
-        trainer = build_experiment(_for_evaluation(trained, options))
-        try:
-            with trainer:
-                for agent, member in zip(trainer.agents, trained.members, strict=True):
-                    agent.load(agent_file(run, str(member.name)))
-                summary = trainer.eval()
-        finally:
-            trainer.env.close()
-    rows = zip(summary.members, trained.members, strict=True)
-    return evolve(
-        summary, members=tuple(evolve(row, seed=member.seed or 0) for row, member in rows)
-    )
+    if options.video is None:
+        given = [name for name in ("fps", "video_length") if getattr(options, name) is not None]
+        if given:
+            raise ConfigError(f"--{given[0].replace('_', '-')} needs --video FILE")
+    else:
+        check_film(Path(options.video))
 
 
-def load_run(run: Path) -> Experiment:
-    """Read the experiment that a run was made from.
-
-    Raises:
-        ConfigError: There is no such run, or it was not made from an experiment.
-    """
-    if not run.is_dir():
-        beside = [path.name for path in run.parent.iterdir()] if run.parent.is_dir() else []
-        raise ConfigError(f"there is no run {run}{did_you_mean(run.name, beside)}")
-    path = run / "experiment.json"
-    if not path.exists():
-        reason = (
-            "was made from objects in a script, not from an experiment; evaluate it there, with "
-            "trainer.eval()"
-            if (run / "run.json").exists()
-            else "holds no run"
-        )
-        raise ConfigError(f"{run} {reason}")
-    return load_experiment(path)
-
-
-def trained_part(experiment: Experiment, run: Path) -> Experiment:
-    """Leave out the members that failed in training and saved nothing; the others keep scopes.
-
-    Raises:
-        CheckpointNotFound: No member saved anything.
-    """
-    sizes = [
-        scope.stop - scope.start
-        for scope in resolve_scopes(
-            experiment.scopes, len(experiment.members), experiment.environment.num_envs
-        )
-    ]
-    failed = _failed(run)
-    kept = [
-        (evolve(member, scope=size), size)
-        for member, size in zip(experiment.members, sizes, strict=True)
-        if member.name not in failed or agent_file(run, str(member.name)).exists()
-    ]
-    if not kept:
-        raise CheckpointNotFound(f"every member of {run} failed in training; nothing was saved")
-    if len(kept) < len(sizes):
-        names = {member.name for member, _ in kept}
-        lost = [str(member.name) for member in experiment.members if member.name not in names]
-        print(f"left out, failed in training: {', '.join(lost)}", file=sys.stderr)
-    return evolve(
-        experiment,
-        members=tuple(member for member, _ in kept),
-        environment=evolve(experiment.environment, num_envs=sum(size for _, size in kept)),
-    )
-
-
-def agent_file(run: Path, name: str) -> Path:
-    """Where a run keeps a member's trained agent."""
-    return run / "agents" / f"{name}.safetensors"
-
-
-def _failed(run: Path) -> set[str]:
-    path = run / "summary.json"
-    if not path.exists():
-        return set()
-    rows = read_mapping(path).get("members", [])
-    return {row["name"] for row in rows if row.get("status") == "failed"}
+def _split(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ConfigError(f"--members takes names with commas between them, got {text!r}")
+    return names
 
 
 def _for_evaluation(experiment: Experiment, options: Eval) -> Experiment:
@@ -132,12 +110,55 @@ def _for_evaluation(experiment: Experiment, options: Eval) -> Experiment:
         members = tuple(evolve(member, device=None) for member in members)
     settings = {
         **experiment.trainer.settings,
-        "timesteps": options.timesteps,
+        "timesteps": options.timesteps or MOST_TIMESTEPS,
         "stochastic_evaluation": options.stochastic,
         "headless": True,
+        "render_interval": 1,
         "disable_progressbar": options.no_progress or (False if options.progress else None),
     }
     # The trainer that a script drives, step by step, has a twin that runs by itself.
     name = "sequential" if experiment.trainer.name == "step" else experiment.trainer.name
     trainer = evolve(experiment.trainer, name=name, settings=settings)
     return evolve(experiment, environment=environment, members=members, trainer=trainer, loggers=())
+
+
+@contextmanager
+def _built(experiment: Experiment, pictures: bool) -> Iterator[Trainer]:
+    """Build the trainer, and close it and its environment afterwards."""
+    trainer = _with_pictures(experiment) if pictures else build_experiment(experiment)
+    try:
+        with trainer:
+            yield trainer
+    finally:
+        trainer.env.close()
+
+
+def _with_pictures(experiment: Experiment) -> Trainer:
+    """Build with a render mode, where the environment takes one."""
+    where = experiment.environment
+    settings = {**where.settings, "render_mode": "rgb_array"}
+    try:
+        return build_experiment(evolve(experiment, environment=evolve(where, settings=settings)))
+    except (ConfigError, TypeError) as error:
+        if "render_mode" not in str(error):
+            raise
+    return build_experiment(experiment)
+
+
+def _watched(trainer: Trainer, options: Eval) -> tuple[Summary, int]:
+    """Evaluate, with a video if one is wanted; return the number of its frames too."""
+    episodes = wanted_episodes(options)
+    film: Any = nullcontext()
+    if options.video is not None:
+        scopes = {m.name: range(m.scope.start, m.scope.stop) for m in trainer.members}
+        film = Film(
+            Path(options.video),
+            fps=options.fps or 30,
+            length=options.video_length or 500,
+            captions=shown(scopes),
+        )
+        trainer.env.captions = film.captions
+    with film:
+        on_picture = film if options.video is not None else None
+        summary = trainer.eval(episodes=episodes, on_picture=on_picture)
+    return summary, 0 if options.video is None else film.frames

@@ -81,8 +81,8 @@ class Resume:
     def _train(self, checkpoint: Checkpoint, run: Path) -> Summary | None:
         """Do what is left; ``None``: nothing is."""
         from .._experiment.build import build_experiment, require_own_loop
+        from .comparison import load_run
         from .failures import keep_traceback
-        from .replay import load_run
 
         experiment = self._changed(load_run(run))
         require_own_loop(experiment)

@@ -13,6 +13,7 @@ from attrs import define, field
 
 from .._agents.transition import TeamTransition, Transition
 from .._types import State
+from .results import EpisodeResults
 
 _WINDOW = 100
 _BUFFERED_STEPS = 64
@@ -64,8 +65,13 @@ class EpisodeStatistics:
         self.returns = deque(state["returns"], maxlen=_WINDOW)
         self.lengths = deque(state["lengths"], maxlen=_WINDOW)
 
-    def add(self, episode_return: float, length: int) -> None:
-        """Count an episode that ended."""
+    @property
+    def results(self) -> EpisodeResults | None:
+        """What an evaluation of so many episodes came to; ``None``: it is none."""
+        return None
+
+    def add(self, episode_return: float, length: int, instance: int = 0) -> None:
+        """Count an episode that ended, in whatever instance."""
         if self.closed:
             return
         self.count += 1
@@ -109,6 +115,7 @@ class EpisodeTracker:
         device: Device of rewards and flags. On an accelerator the ends of episodes are looked up
             every 64 steps only, so that counting does not stall it at each step.
         actors: Actors of a multi-agent environment; empty for any other.
+        members: Where the episodes of each member go; ``None``: to statistics of all of them.
     """
 
     def __init__(
@@ -117,13 +124,14 @@ class EpisodeTracker:
         num_envs: int,
         device: torch.device,
         actors: Sequence[str] = (),
+        members: Sequence[EpisodeStatistics] | None = None,
     ) -> None:
         self.actors = tuple(actors)
         owners = [0] * num_envs
         for member, scope in enumerate(scopes):
             for row in range(scope.start, scope.stop):
                 owners[row] = member
-        self._members = [EpisodeStatistics() for _ in scopes]
+        self._members = [EpisodeStatistics() for _ in scopes] if members is None else [*members]
         self._counter = _make_counter(owners, self._members, device, actors)
 
     @property
@@ -193,7 +201,7 @@ class _Counter(abc.ABC):
 
     def _add(self, rows: Sequence[int], returns: Sequence[float], lengths: Sequence[int]) -> None:
         for row, episode_return, length in zip(rows, returns, lengths, strict=True):
-            self._members[self._owners[row]].add(episode_return, length)
+            self._members[self._owners[row]].add(episode_return, length, row)
 
 
 class _HostCounter(_Counter):

@@ -228,4 +228,5 @@ class Recorder:
             failed_in=None if failure is None else failure.phase,
             failed_at=None if failure is None else failure.timestep,
             stopped=member.reason or None,
+            evaluation=episodes.results,
         )

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from attrs import field, frozen
 
+from .results import EpisodeResults
+
 
 @frozen(kw_only=True)
 class MemberInfo:
@@ -128,6 +130,8 @@ class MemberSummary:
         failed_in: What it was doing then: ``"act"``, ``"post_interaction"`` …
         failed_at: The timestep then; ``None`` before the first.
         stopped: Why a member was stopped before the run ended, in one line.
+        evaluation: Of an evaluation over a number of episodes: these, and what they come to.
+            ``episodes``, ``mean_return`` and ``mean_length`` then are of all of them.
     """
 
     name: str
@@ -144,6 +148,7 @@ class MemberSummary:
     failed_in: str | None = None
     failed_at: int | None = None
     stopped: str | None = None
+    evaluation: EpisodeResults | None = None
 
 
 @frozen(kw_only=True)

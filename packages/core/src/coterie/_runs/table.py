@@ -35,8 +35,13 @@ def text_table(headings: Sequence[str], rows: Sequence[Sequence[str]], numeric: 
 def summary_table(summary: Summary) -> str:
     """Lay out a summary: a row per member; the mean return is that of the last 100 episodes.
 
-    Settings that all members share stand below, once.
+    Settings that all members share stand below, once. An evaluation over a number of episodes has
+    a table of its own.
     """
+    if any(member.evaluation is not None for member in summary.members):
+        from .evaluation_table import evaluation_table
+
+        return evaluation_table(summary)
     shared, rest = split_settings([member.settings for member in summary.members])
     rows = [
         _row(member, own, bool(shared)) for member, own in zip(summary.members, rest, strict=True)

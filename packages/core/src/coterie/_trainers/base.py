@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -26,12 +26,15 @@ from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
+from .._runs.counted import CountedEpisodes
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
-from .capture import Capture, Position, run_facts
+from .capture import Capture, Position
 from .cfg import TrainerCfg
 from .checkpointing import make_checkpointer
+from .evaluation import Evaluation, plan_evaluation
+from .facts import describe, run_facts
 from .interrupts import Interrupts
 from .members import Member
 from .population import make_members, member_info
@@ -76,6 +79,9 @@ class Trainer(abc.ABC):
 
     config_class: ClassVar[type[TrainerCfg]] = TrainerCfg
     """attrs class of the configuration."""
+
+    equal_to_sequential: ClassVar[bool] = False
+    """Whether it promises the bits that ``sequential`` gives; ``coterie doctor`` then looks."""
 
     def __init__(
         self,
@@ -225,23 +231,38 @@ class Trainer(abc.ABC):
         """Whether a run was resumed that has timesteps left, which ``train()`` will do."""
         return self._standing.resumed is not None
 
-    def eval(self) -> Summary:
+    def eval(
+        self,
+        *,
+        episodes: int | None = None,
+        on_picture: Callable[[Any], bool] | None = None,
+    ) -> Summary:
         """Evaluate for ``cfg.timesteps`` timesteps, from a reset; nothing is learned.
 
         Members take their mean actions unless ``cfg.stochastic_evaluation``. No file of the
         training is touched; with a ``run_dir`` the results go to ``evaluations/``.
 
+        Args:
+            episodes: Number of episodes per member. They are shared out to the instances before
+                the first step, and the first ones of each instance count: whatever ends first
+                would be the short ones. The evaluation ends when all are there, at the latest
+                after ``cfg.timesteps`` timesteps; ``None``: it takes all of these.
+            on_picture: Called with what the environment's ``render()`` gives, every
+                ``cfg.render_interval`` timesteps, until it returns ``False``.
+
         Returns:
-            How it ended, a row per member.
+            How it ended, a row per member; with ``episodes``, each has an ``evaluation``.
 
         Raises:
+            ConfigError: ``episodes`` is not a number of at least 1.
             WorkerError: A member failed and ``on_member_failure`` is ``"raise"``.
             EnvContractError: The environment returned something else than it promised.
             TrainingInterrupted: SIGINT or SIGTERM came.
             TrainerStateError: The trainer is running or closed.
         """
+        wanted = plan_evaluation(self.members, episodes, on_picture)
         with self._running(), self._training_kept():
-            return self._complete(self._eval_session())
+            return self._complete(self._eval_session(wanted))
 
     def close(self) -> None:
         """Give back what the executor holds; agents and environment stay. Idempotent.
@@ -261,14 +282,7 @@ class Trainer(abc.ABC):
         self.close()
 
     def __str__(self) -> str:
-        lines = [f"{type(self).__name__} on {self.env.name} ({self.env.num_envs} instances)"]
-        for member in self.members:
-            lines.append(
-                f"  {member.name}: {member.agent.kind}, {member.num_envs} instances "
-                f"({member.scope.start} to {member.scope.stop - 1}), seed {member.seed}, "
-                f"{member.device}, {member.status}"
-            )
-        return "\n".join(lines)
+        return describe(type(self).__name__, self.env, self.members)
 
     def _complete(self, session: Session) -> Summary:
         retries = 0
@@ -344,10 +358,14 @@ class Trainer(abc.ABC):
             self._standing.resets += 1
         return self._session("train", self._boundary, self._tracker, cut, resumed)
 
-    def _eval_session(self) -> Session:
+    def _eval_session(self, wanted: Evaluation | None = None) -> Session:
         boundary = make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)
         boundary.reset(reset_seed(self.env, self.members, "eval"))
-        return self._session("eval", boundary, self._new_tracker(), False)
+        tracker = self._new_tracker(None if wanted is None else wanted.counted)
+        session = self._session("eval", boundary, tracker, False)
+        if wanted is not None:
+            wanted.watch(session)
+        return session
 
     def _session(
         self,
@@ -373,9 +391,8 @@ class Trainer(abc.ABC):
         )
         if self.directory is not None and mode == "train":
             at = None if resumed is None else resumed.timestep
-            self.directory.start(
-                run, run_facts(self.env, self.cfg), unstructure(self.experiment), at
-            )
+            facts = run_facts(self.env, self.cfg)
+            self.directory.start(run, facts, unstructure(self.experiment), at)
             if self._checkpointer is not None:
                 self._checkpointer.start()
         if self._executor is None:
@@ -457,10 +474,10 @@ class Trainer(abc.ABC):
         with self.directory.locked():
             return self._checkpointer.write(capture, write_members)
 
-    def _new_tracker(self) -> EpisodeTracker:
+    def _new_tracker(self, counted: Sequence[CountedEpisodes] | None = None) -> EpisodeTracker:
         scopes = [member.scope for member in self.members]
         actors = self.env.interface.actors
-        return EpisodeTracker(scopes, self.env.num_envs, self.env.device, actors)
+        return EpisodeTracker(scopes, self.env.num_envs, self.env.device, actors, counted)
 
     def _close_executor(self) -> None:
         if self._executor is not None:

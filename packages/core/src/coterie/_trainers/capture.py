@@ -12,7 +12,6 @@ import torch
 from attrs import frozen
 
 from .._checkpoints.manifest import EnvironmentRecord, FileRecord, Manifest, MemberRecord
-from .._config.structure import unstructure
 from .._envs.boundary import Boundary
 from .._envs.interface import VectorEnv
 from .._errors import WorkerError
@@ -136,27 +135,6 @@ class Capture:
             members=tuple(member_record(member) for member in self.members),
             files=dict(files),
         )
-
-
-def run_facts(env: VectorEnv, cfg: Any) -> dict[str, Any]:
-    """Tell what a run is, beside its members, for its ``run.json``.
-
-    Args:
-        env: The environment.
-        cfg: The trainer's configuration.
-    """
-    return {
-        "trainer_settings": unstructure(cfg),
-        "torch_threads": torch.get_num_threads(),
-        "environment": {
-            "name": env.name,
-            "num_envs": env.num_envs,
-            "device": str(env.device),
-            "seed": env.seed,
-            "autoreset_mode": env.autoreset_mode.value,
-            "independent_streams": env.independent_streams,
-        },
-    }
 
 
 def environment_record(env: VectorEnv) -> EnvironmentRecord:

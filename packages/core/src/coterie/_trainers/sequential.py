@@ -13,6 +13,7 @@ class SequentialTrainer(Trainer):
     """Every member in turn, in the caller's process: no start-up, no copies, easy to debug."""
 
     kind: ClassVar[str] = "sequential"
+    equal_to_sequential: ClassVar[bool] = True
 
     def make_executor(self) -> Executor:
         """Make the executor that works in this process."""

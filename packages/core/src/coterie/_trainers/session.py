@@ -59,6 +59,8 @@ class Session:
         checkpointer: Writes checkpoints; ``None``: there are none.
         resumed: Where the run goes on that was begun before; ``None``: it begins.
         stopper: Stops members before the run ends; ``None``: nobody does.
+        enough: Asked once per timestep; the run ends with the one that it says so at.
+        on_picture: Takes each picture of the environment, and says whether it wants more.
     """
 
     run: RunInfo
@@ -75,6 +77,8 @@ class Session:
     checkpointer: Checkpointer | None = None
     resumed: Position | None = None
     stopper: Stopper | None = None
+    enough: Callable[[], bool] = lambda: False
+    on_picture: Callable[[Any], bool] | None = None
     recorder: Recorder = field(init=False)
     clock: Clock = field(init=False, factory=Clock)
     _saved_at: int | None = field(init=False, default=None)
@@ -107,16 +111,17 @@ class Session:
         run, first = self.run, self.recorder.timestep
         span = Span(first=first, stop=run.timesteps, cut=self.cut, apart=apart)
         watch = StepWatch(self.clock, self.boundary.env.name, self.cfg.slow_warning)
+
+        def over() -> bool:
+            return should_stop() or self.enough()
+
         if self.checkpointer is not None and self.resumed is None:
             self._checkpoint()
-        steps = interact(
-            self.boundary, self.executor, span, self.clock, should_stop, self._should_pause
-        )
+        steps = interact(self.boundary, self.executor, span, self.clock, over, self._should_pause)
         with watch, self._captions():
             for transition in steps:
                 self.recorder.step(transition, self.executor)
-                if not self.cfg.headless and self.recorder.timestep % self.cfg.render_interval == 0:
-                    self.boundary.env.render()
+                self._draw()
                 self._someone_left()
                 if self._paused and self.recorder.timestep < run.timesteps:
                     self._pause()
@@ -249,11 +254,20 @@ class Session:
             stopper={} if self.stopper is None else self.stopper.state_dict(),
         )
 
+    def _draw(self) -> None:
+        """Let the environment draw itself, where anybody wants to see it."""
+        wanted = not self.cfg.headless or self.on_picture is not None
+        if not wanted or self.recorder.timestep % self.cfg.render_interval:
+            return
+        picture = self.boundary.env.render()
+        if self.on_picture is not None and not self.on_picture(picture):
+            self.on_picture = None
+
     @contextmanager
     def _captions(self) -> Iterator[None]:
         """Let the environment's pictures show the members' names, unless they have others."""
         env = self.boundary.env
-        if self.cfg.headless or env.captions:
+        if (self.cfg.headless and self.on_picture is None) or env.captions:
             yield
             return
         scopes = {member.name: member.scope for member in self.members}

@@ -13,7 +13,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed
+from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed, tile_frames
 
 from .._checks import check_count, check_device, spread_seeds
 from .._states import parts_of, tensor_of
@@ -21,7 +21,6 @@ from .drawing import Capsule, View, paint
 from .running import Runner, Stepwise, Whole
 from .simulation import Outcome, Simulation
 from .streams import advance, offsets, stream_starts, uniform
-from .tiling import tile_frames
 
 MOST_DRAWN = 64
 

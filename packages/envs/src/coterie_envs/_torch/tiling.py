@@ -1,73 +1,7 @@
-"""Many pictures in one, with captions."""
+"""Many pictures in one, with captions: core's, under the name that it had here first."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import Any
+from coterie import tile_frames
 
-import numpy as np
-import numpy.typing as npt
-
-from .font import HEIGHT, written
-
-GAP = 2  # pixels between two pictures
-INK, PAPER = 30, 225
-
-
-def tile_frames(
-    frames: Any,
-    captions: Sequence[str] | None = None,
-    *,
-    columns: int | None = None,
-) -> npt.NDArray[np.uint8]:
-    """Put the pictures of some instances side by side in one, row by row.
-
-    Args:
-        frames: uint8 ``[M, height, width, 3]``, a tensor or an array.
-        captions: What to write above each picture, ``M`` texts, cut where they are too long:
-            the names of the members, say. Letters are written as capitals. Pictures with the
-            same caption get the same shade, neighbours with another one a different shade.
-        columns: Pictures per row; ``None``: as many as make the whole about square.
-
-    Returns:
-        One picture, uint8 ``[H, W, 3]``.
-
-    Raises:
-        ValueError: Shapes, dtype or the number of captions do not fit.
-    """
-    pictures = np.asarray(frames.cpu() if hasattr(frames, "cpu") else frames)
-    if pictures.ndim != 4 or pictures.shape[3] != 3 or pictures.dtype != np.uint8:
-        raise ValueError(
-            f"frames: expected uint8 [M, height, width, 3], got {pictures.dtype} "
-            f"{list(pictures.shape)}"
-        )
-    count, height, width, _ = pictures.shape
-    if count == 0:
-        raise ValueError("frames: expected at least one picture")
-    if captions is not None:
-        if len(captions) != count:
-            raise ValueError(f"captions: expected {count}, one per picture, got {len(captions)}")
-        pictures = np.concatenate((_captions(captions, width), pictures), axis=1)
-        height = pictures.shape[1]
-    across = min(count, columns or math.ceil(math.sqrt(count * height / width)))
-    down = math.ceil(count / across)
-    whole = np.full(((height + GAP) * down - GAP, (width + GAP) * across - GAP, 3), 255, np.uint8)
-    for index, picture in enumerate(pictures):
-        top, left = (height + GAP) * (index // across), (width + GAP) * (index % across)
-        whole[top : top + height, left : left + width] = picture
-    return whole
-
-
-def _captions(texts: Sequence[str], width: int) -> npt.NDArray[np.uint8]:
-    """Strips with the texts: uint8 ``[M, strip, width, 3]``."""
-    scale = 2 if width >= 64 else 1
-    strips = np.full((len(texts), HEIGHT * scale + 4, width, 3), PAPER, np.uint8)
-    shade = PAPER
-    for index, text in enumerate(texts):
-        if index and text != texts[index - 1]:
-            shade = 2 * PAPER - 25 - shade
-        strips[index] = shade
-        ink = written(text).repeat(scale, 0).repeat(scale, 1)[:, : max(0, width - 4)]
-        strips[index, 2 : 2 + len(ink), 2 : 2 + ink.shape[1]][ink] = INK
-    return strips
+__all__ = ["tile_frames"]

@@ -1,0 +1,1 @@
+"""What ``coterie doctor`` looks at: a module per kind of check."""

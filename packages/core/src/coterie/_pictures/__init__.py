@@ -1,0 +1,1 @@
+"""Pictures of many instances in one, and films of them."""

@@ -1,0 +1,58 @@
+"""What an evaluation counts and shows beyond what every run does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from .._errors import ConfigError
+from .._runs.counted import CountedEpisodes
+from .members import Member
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+@frozen
+class Evaluation:
+    """What is wanted of an evaluation.
+
+    Attributes:
+        members: The population.
+        counted: Where the episodes of each member are counted; ``None``: all timesteps are made.
+        on_picture: Takes the environment's pictures; ``None``: nobody does.
+    """
+
+    members: Sequence[Member]
+    counted: Sequence[CountedEpisodes] | None
+    on_picture: Callable[[Any], bool] | None
+
+    def watch(self, session: Session) -> None:
+        """Let a run hand its pictures over, and end when every episode is there."""
+        session.on_picture = self.on_picture
+        if self.counted is not None:
+            session.enough = self._complete
+
+    def _complete(self) -> bool:
+        pairs = zip(self.members, self.counted or (), strict=True)
+        return all(own.complete or not member.active for member, own in pairs)
+
+
+def plan_evaluation(
+    members: Sequence[Member],
+    episodes: int | None,
+    on_picture: Callable[[Any], bool] | None,
+) -> Evaluation:
+    """Plan an evaluation; arguments as for :meth:`Trainer.eval`.
+
+    Raises:
+        ConfigError: ``episodes`` is not a number of at least 1.
+    """
+    if episodes is None:
+        return Evaluation(members, None, on_picture)
+    if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
+        raise ConfigError(f"episodes must be a number of at least 1, got {episodes!r}")
+    counted = [CountedEpisodes(episodes, member.scope) for member in members]
+    return Evaluation(members, counted, on_picture)
