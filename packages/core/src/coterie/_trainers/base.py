@@ -323,6 +323,7 @@ class Trainer(abc.ABC):
         finally:
             if session.run.mode == "train":
                 self._standing.note_end(session)
+                self._log_positions = session.loggers.ended_at
             if error is not None:
                 session.boundary.abandon()
             if not healthy:
