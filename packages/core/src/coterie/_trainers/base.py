@@ -26,6 +26,7 @@ from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
+from .._progress.choose import check_progress
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
@@ -102,6 +103,7 @@ class Trainer(abc.ABC):
         self.directory = (
             None if run_dir is None else RunDirectory(run_dir, again=resume is not False)
         )
+        check_progress(self.cfg.progress)
         self._loggers = check_loggers(loggers, self.directory is not None)
         self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
         self._tracker = self._new_tracker()

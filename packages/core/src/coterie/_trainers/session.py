@@ -202,6 +202,7 @@ class Session:
         assert self.checkpointer is not None
         path = self.checkpointer.write(self.capture(), self._write_members)
         self._saved_at = self.recorder.timestep
+        self.recorder.checkpoint_saved()
         registry().emit("coterie_checkpoint_saved", run=self.run, path=path)
         return path
 
