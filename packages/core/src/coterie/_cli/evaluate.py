@@ -11,7 +11,7 @@ from attrs import asdict, frozen
 from tyro.conf import Positional, arg
 
 from .failures import FINE, MEMBER
-from .options import Count, Device, Flag
+from .options import Count, Device, Flag, Progress
 
 if TYPE_CHECKING:
     from .._runs.records import Summary
@@ -37,8 +37,9 @@ class Eval:
         stochastic: Draw actions in place of taking the mean ones.
         device: Device of environment and agents. Default: as in training.
         json: Print JSON in place of the table.
-        progress: Show the progress bar. Default: where stderr is a terminal.
-        no_progress: Hide the progress bar.
+        progress: How the progress is shown: bar is a line, also where stderr is no terminal;
+            rich is a table, in a terminal only. Default: a line, in a terminal only.
+        no_progress: Do not show the progress.
         debug: Show tracebacks.
     """
 
@@ -49,7 +50,7 @@ class Eval:
     stochastic: Flag = False
     device: Device = None
     json: Flag = False
-    progress: Flag = False
+    progress: Progress = None
     no_progress: Flag = False
     debug: Flag = False
 

@@ -15,6 +15,7 @@ from .._experiment.files import load_experiment
 from .._experiment.spec import Experiment
 from .._nearest import did_you_mean
 from .._scopes import resolve_scopes
+from .options import progress_settings
 from .threads import torch_threads
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def evaluate(options: Eval, run: Path) -> Summary:
     """
     if options.timesteps < 1 or (options.seed or 0) < 0:
         raise ConfigError("--timesteps must be at least 1, and --seed at least 0")
-    if options.progress and options.no_progress:
-        raise ConfigError("give --progress or --no-progress, not both")
+    progress_settings(options.progress, options.no_progress)  # to tell at once that they clash
     trained = trained_part(load_run(run), run)
     with torch_threads(None):
         trainer = build_experiment(_for_evaluation(trained, options))
@@ -135,7 +135,8 @@ def _for_evaluation(experiment: Experiment, options: Eval) -> Experiment:
         "timesteps": options.timesteps,
         "stochastic_evaluation": options.stochastic,
         "headless": True,
-        "disable_progressbar": options.no_progress or (False if options.progress else None),
+        "disable_progressbar": None,
+        **progress_settings(options.progress, options.no_progress),
     }
     # The trainer that a script drives, step by step, has a twin that runs by itself.
     name = "sequential" if experiment.trainer.name == "step" else experiment.trainer.name
