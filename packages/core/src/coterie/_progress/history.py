@@ -54,8 +54,9 @@ def sparkline(points: Sequence[float], width: int, ascii_only: bool = False) -> 
     bounds = [len(points) * k // count for k in range(count + 1)] if count else [0]
     means = [math.fsum(points[start:stop]) / (stop - start) for start, stop in pairwise(bounds)]
     signs = _ASCII if ascii_only else _BLOCKS
-    low, high = min(means, default=0.0), max(means, default=0.0)
+    halves = [value / 2 for value in means]  # their differences are never too large
+    low, high = min(halves, default=0.0), max(halves, default=0.0)
     if not high > low:
         return signs[0] * count
-    scale = (len(signs) - 1) / (high - low)
-    return "".join(signs[round((value - low) * scale)] for value in means)
+    last = len(signs) - 1
+    return "".join(signs[round((value - low) / (high - low) * last)] for value in halves)
