@@ -100,7 +100,7 @@ def test_a_run_per_member_in_one_group(run, wandb):
     assert {each["reinit"] for each in arguments} == {"create_new"}
     assert arguments[2]["config"]["seed"] == 1
     assert arguments[2]["config"]["agent"] == "k"
-    assert arguments[2]["settings"].settings == {"console": "off", "x_disable_stats": True}
+    assert [each["settings"].settings["silent"] for each in arguments] == [False, True, True]
     assert ("*", "env_steps") in wandb.runs[1].metrics
     loggers.write([*rows(3), *rows(3, member=""), *rows(4)])
     loggers.close()
@@ -163,6 +163,23 @@ def test_somebody_elses_run_goes_on(run, wandb):
     assert wandb.torn_down == 0
     assert theirs.exit_code is None
     assert [each.exit_code for each in wandb.runs[:-1]] == [0, 0, 0]
+
+
+def test_a_service_that_died_leaves_no_trace(run, wandb, monkeypatch, caplog):
+    before = sys.excepthook, sys.exit
+    loggers = opened(run)
+
+    def die(*_, **__):
+        raise ConnectionResetError("lost")
+
+    for name in ("log", "finish"):
+        monkeypatch.setattr(FakeRun, name, die)
+    monkeypatch.setattr(wandb, "teardown", die)
+    loggers.write(rows(1))
+    loggers.close()
+    assert (sys.excepthook, sys.exit) == before
+    assert "logger wandb: write raised ConnectionResetError" in caplog.text
+    assert "logger wandb: close raised ConnectionResetError" in caplog.text
 
 
 def test_when_it_refuses_nothing_is_left(run, wandb):

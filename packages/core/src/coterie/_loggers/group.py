@@ -103,7 +103,7 @@ class Loggers:
                 what,
                 type(error).__name__,
                 error,
-                _left_alone(entry),
+                _left_alone(entry) if what == "write" else "",
                 exc_info=error if entry.strikes == _STRIKES else None,
             )
             return False

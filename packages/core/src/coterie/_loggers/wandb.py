@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from typing import Any
 
@@ -39,6 +40,7 @@ class WandbLogger(Logger):
         self._group = self.cfg.group or run_label(run)
         self._ids: dict[str, str] = {}
         self._runs: dict[str, Any] = {}
+        self._opened: list[Any] = []
 
     def resume(self, position: Mapping[str, Any]) -> None:
         """Take up the runs of the position again."""
@@ -88,9 +90,10 @@ class WandbLogger(Logger):
 
     def close(self) -> None:
         """End the runs that are left, and W&B's process, unless somebody else uses it."""
-        while self._runs:
-            self._runs.popitem()[1].finish()
-        self._service.stop()
+        with ExitStack() as last:  # each is called, whatever another raises
+            last.callback(self._service.stop, self._opened)
+            while self._runs:
+                last.callback(self._runs.popitem()[1].finish)
 
     def _open(self, key: str, name: str, kind: str, facts: dict[str, Any]) -> None:
         cfg = self.cfg
@@ -107,9 +110,12 @@ class WandbLogger(Logger):
             config=facts,
             reinit="create_new",
             **({"id": known, "resume": "allow"} if known else {}),
-            settings=self._wandb.Settings(console="off", x_disable_stats=bool(key)),
+            settings=self._wandb.Settings(
+                console="off", quiet=True, silent=bool(key), x_disable_stats=bool(key)
+            ),
         )
         self._runs[key] = run
+        self._opened.append(run)
         for axis in _AXES:
             run.define_metric(axis)
         run.define_metric("*", step_metric=cfg.against)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 _SERVICE = "WANDB_SERVICE"
@@ -24,15 +25,21 @@ class WandbService:
         self._ours = _SERVICE not in os.environ
         self._hooks = sys.excepthook, sys.exit
 
-    def stop(self) -> None:
-        """End the service, unless it was there before or somebody else has a run in it."""
-        if not self._ours or self._in_use():
+    def stop(self, own: Sequence[Any]) -> None:
+        """End the service, unless it was there before or somebody else has a run in it.
+
+        Args:
+            own: The runs that are ours, in any state.
+        """
+        if not self._ours or self._in_use(own):
             return
         self._ours = False
-        self._wandb.teardown()
-        sys.excepthook, sys.exit = self._hooks
+        try:
+            self._wandb.teardown()
+        finally:
+            sys.excepthook, sys.exit = self._hooks
 
-    def _in_use(self) -> bool:
-        if getattr(self._wandb, "run", None) is not None:
-            return True
-        return getattr(self._wandb.setup(), "most_recent_active_run", None) is not None
+    def _in_use(self, own: Sequence[Any]) -> bool:
+        latest = getattr(self._wandb.setup(), "most_recent_active_run", None)
+        found = [getattr(self._wandb, "run", None), latest]
+        return any(run is not None and not any(run is one for one in own) for run in found)
