@@ -38,10 +38,10 @@ def check_loggers(
     checked = []
     for name, settings in wanted.items():
         plugin = registry().find("logger", name).record
-        _require_installed(plugin)
         checked.append((name, structure(plugin.config, settings, source=f"logger {name!r}")))
         if registry().load("logger", name).needs_directory and not has_directory:
             raise ConfigError(f"logger {name!r} writes into the run's directory; give a run_dir")
+        _require_installed(plugin)
     return tuple(checked)
 
 
