@@ -77,7 +77,9 @@ def test_it_fits_every_terminal(make_run, width, height, count):
 
 def test_sixteen_members_fit_24_lines_of_80_columns_in_full(make_run):
     names = [f"ppo-lr-0.0003-{k:02d}" for k in range(16)]
-    state = seen(make_run(names), [-1234.5678] * 16, ["active", "stopped"] * 8)
+    state = seen(make_run(names), [-1234.5678] * 16, ["active"] * 16)
+    for member in state.members[::2]:
+        member.status = "stopped"
     state.take([metric(name, "loss/policy", -1.234e-5) for name in names])
     state.pace = 1e6
     lines = shown(state)
@@ -103,9 +105,10 @@ def test_where_nothing_is_known_the_first_are_shown(make_run):
     assert [line.split()[0] for line in shown(state, height=8)[3:-1]] == ["m0", "m1", "m2"]
 
 
-def test_a_failed_member_keeps_what_it_had(make_run):
+@pytest.mark.parametrize("status", ["failed", "stopped"])
+def test_a_member_that_acts_no_more_keeps_what_it_had(make_run, status):
     state = seen(make_run(["a"]), [5.0])
-    state.see(View(members=[MemberView("failed", -100.0)]))
+    state.see(View(members=[MemberView(status, -100.0)]))
     (member,) = state.members
     assert (member.mean_return, member.history.points()) == (5.0, [5.0])
 
@@ -126,6 +129,10 @@ def test_which_loss_is_shown(make_run, losses, expected):
     assert [member.loss for member in state.members] == [expected, None]
     title = lines_of(state, 80, 24)[2].plain
     assert ("loss" in title) == (expected is not None)
+
+
+def test_a_run_that_goes_on_begins_where_it_was(make_run):
+    assert "400/1,000" in lines_of(state_of(make_run(["a"]), 400), 80, 24)[0].plain
 
 
 def test_different_losses_have_one_heading(make_run):

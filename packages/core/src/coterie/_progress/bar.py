@@ -33,14 +33,14 @@ class BarProgress(Progress):
     Args:
         run: The run that is shown.
         disable: Whether to hide it; ``None``: where stderr is no terminal.
-        timestep: Timesteps done already; ``None``: the run begins.
+        done: Timesteps of the run that were done before.
     """
 
-    def __init__(self, run: RunInfo, disable: bool | None, timestep: int | None = None) -> None:
+    def __init__(self, run: RunInfo, disable: bool | None, done: int = 0) -> None:
         self._names = [member.name for member in run.members]
         self._bar = _Bar(
             total=run.timesteps - run.first_timestep,
-            initial=0 if timestep is None else timestep - run.first_timestep,
+            initial=done,
             desc=run.mode,
             unit="step",
             disable=disable,
@@ -75,8 +75,8 @@ class BarProgress(Progress):
 
 
 def _value(member: MemberView) -> str:
-    if member.status == "failed":
-        return "failed"
+    if member.status != "active":
+        return member.status
     value = member.mean_return
     if value is None:
         return "-"

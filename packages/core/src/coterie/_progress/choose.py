@@ -26,7 +26,9 @@ def check_progress(kind: Kind) -> None:
         )
 
 
-def make_progress(run: RunInfo, kind: Kind, disable: bool | None) -> Progress:
+def make_progress(
+    run: RunInfo, kind: Kind, disable: bool | None, timestep: int | None = None
+) -> Progress:
     """Make what shows the progress of a run on stderr.
 
     A table is shown in a terminal alone, and never elsewhere; in one that can't move its cursor
@@ -36,18 +38,20 @@ def make_progress(run: RunInfo, kind: Kind, disable: bool | None) -> Progress:
         run: The run that is shown.
         kind: ``"bar"`` or ``"rich"``.
         disable: Whether to show nothing; ``None``: where stderr is no terminal.
+        timestep: Timesteps done already; ``None``: the run begins.
     """
+    done = 0 if timestep is None else timestep - run.first_timestep
     if disable or sys.stderr is None or (disable is None and not sys.stderr.isatty()):
         return NoProgress()
     if kind == "bar" or _dumb():
         from .bar import BarProgress
 
-        return GuardedProgress(BarProgress(run, disable))
+        return GuardedProgress(BarProgress(run, disable, done))
     if not sys.stderr.isatty():
         return NoProgress()
     from .live import LiveProgress
 
-    return GuardedProgress(LiveProgress(run))
+    return GuardedProgress(LiveProgress(run, done))
 
 
 def _dumb() -> bool:

@@ -29,10 +29,11 @@ class LiveProgress(Progress):
 
     Args:
         run: The run that is shown.
+        done: Timesteps of the run that were done before.
     """
 
-    def __init__(self, run: RunInfo) -> None:
-        self._state = state_of(run)
+    def __init__(self, run: RunInfo, done: int = 0) -> None:
+        self._state = state_of(run, done)
         self._console = Console(file=sys.stderr)
         self._live = Live(
             console=self._console,
@@ -42,7 +43,7 @@ class LiveProgress(Progress):
         )
         self._leave = weakref.finalize(self, self._live.stop)
         self._begun = time.monotonic()
-        self._pace = Pace(self._begun)
+        self._pace = Pace(self._begun, done)
         self._next = self._begun
 
     @property

@@ -13,10 +13,11 @@ class Pace:
 
     Args:
         now: The time now, in seconds.
+        steps: Steps that were done before.
     """
 
-    def __init__(self, now: float) -> None:
-        self._seen: deque[tuple[float, int]] = deque([(now, 0)], maxlen=_MOST)
+    def __init__(self, now: float, steps: int = 0) -> None:
+        self._seen: deque[tuple[float, int]] = deque([(now, steps)], maxlen=_MOST)
 
     def at(self, now: float, steps: int) -> float:
         """Take note of the steps done until now; return the steps per second."""

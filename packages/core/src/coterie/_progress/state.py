@@ -39,8 +39,8 @@ class RunState:
     Attributes:
         run: The run.
         members: Its members.
-        done: Timesteps that were done in it.
-        seconds: Seconds that they took.
+        done: Timesteps of it that are done.
+        seconds: Seconds since it started, or went on.
         pace: Timesteps per second, at the moment.
         shares: Fraction of the time per part of the run.
         checkpoint: Timesteps after which the state was last saved; ``None``: never.
@@ -64,7 +64,7 @@ class RunState:
         self.shares = dict(view.shares)
         for member, found in zip(self.members, view.members, strict=True):
             member.status = found.status
-            if found.status == "failed":
+            if found.status != "active":
                 continue  # what its scope comes to is no longer its own
             member.mean_return = found.mean_return
             if found.mean_return is not None:
@@ -83,6 +83,11 @@ class RunState:
                 member.loss = name, losses[name]
 
 
-def state_of(run: RunInfo) -> RunState:
-    """Begin to know a run."""
-    return RunState(run, [MemberState(info) for info in run.members])
+def state_of(run: RunInfo, done: int = 0) -> RunState:
+    """Begin to know a run.
+
+    Args:
+        run: The run.
+        done: Timesteps of it that were done before.
+    """
+    return RunState(run, [MemberState(info) for info in run.members], done)

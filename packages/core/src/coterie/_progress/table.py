@@ -137,7 +137,7 @@ def _row(member: MemberState, state: RunState, columns: Columns, ascii_only: boo
     if columns.loss:
         loss = "-" if member.loss is None else f"{member.loss[1]:.3g}"
         line.append(f"{_GAP}{loss:>{columns.loss}}")
-    pace = "-" if member.status == "failed" else short(state.pace * member.info.num_envs)
+    pace = "-" if member.status != "active" else short(state.pace * member.info.num_envs)
     return line.append(f"{_GAP}{pace:>8}")
 
 
