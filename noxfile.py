@@ -40,7 +40,7 @@ def install(session: nox.Session, *what: str | Path, constraints: tuple[Path, ..
 
 def install_workspace(session: nox.Session, *more: str, constraints: tuple[Path, ...] = ()) -> None:
     """Install every package in editable mode, core with its extras, and ``more``."""
-    extras = {"coterie-core": "[plot,report,tensorboard,video]"}
+    extras = {"coterie-core": "[plot,report,rich,tensorboard,video]"}
     editable = [f"-e{folder}{extras.get(name, '')}" for name, folder in FOLDER_OF.items()]
     install(session, *editable, *more, constraints=constraints)
 
@@ -114,6 +114,13 @@ def simulators(session: nox.Session) -> None:
     """Test the environments on the simulators themselves, teams' too."""
     install_workspace(session, *group("test"), *group("simulators"))
     session.run("pytest", *(session.posargs or ["packages/envs"]))
+
+
+@nox.session
+def loggers(session: nox.Session) -> None:
+    """Test the loggers with Weights & Biases and MLflow themselves, without a server."""
+    install_workspace(session, *group("loggers"))
+    session.run("pytest", *(session.posargs or ["packages/core/tests/loggers"]))
 
 
 @nox.session(reuse_venv=False)

@@ -7,7 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from attrs import fields
 
+from coterie._registry.manager import registry
 from coterie.plugins import CoterieSpecs
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -56,3 +58,13 @@ def test_each_decision_is_in_the_list() -> None:
     records = {page.stem for page in (DOCS / "decisions").glob("0*.md")}
     assert records
     assert {name for name in records if name not in index} == set()
+
+
+def test_each_logger_is_explained_with_its_settings() -> None:
+    page = (DOCS / "watching.md").read_text("utf-8")
+    offers = [offer.record for offer in registry().offers("logger") if offer.source.first_party]
+    assert len(offers) >= 5
+    for record in offers:
+        assert f"| `{record.name}` |" in page
+        assert record.install in page
+        assert [f.name for f in fields(record.config) if f"`{f.name}`" not in page] == []

@@ -125,7 +125,7 @@ def test_a_missing_or_damaged_agent_ends_with_4(run, capsys):
         (("rum",), "there is no run rum; did you mean 'run'?"),
         (("run/agents",), "run/agents holds no run"),
         (("run", "--timesteps", "0"), "--timesteps must be at least 1"),
-        (("run", "--progress", "--no-progress"), "not both"),
+        (("run", "--progress", "bar", "--no-progress"), "not both"),
     ],
 )
 def test_what_can_not_be_evaluated_ends_with_2(run, capsys, arguments, words):

@@ -63,7 +63,7 @@ def test_settings_of_trainer_and_environment():
         *("testing:Counting-v0", "--agent", "sum", "--timesteps", "7", "--device", "cpu"),
         *("--trainer", "step", "--trainer-set", "on_member_failure=continue"),
         *("--trainer-set", "environment_info=log", "--env-set", "reset_reward=0.5"),
-        *("--logger", "jsonl", "--logger", "csv", "--progress", "--render"),
+        *("--logger", "jsonl", "--logger", "csv", "--progress", "bar", "--render"),
     )
     assert found.trainer.name == "step"
     assert found.trainer.settings == {
@@ -71,6 +71,7 @@ def test_settings_of_trainer_and_environment():
         "environment_info": "log",
         "timesteps": 7,
         "headless": False,
+        "progress": "bar",
         "disable_progressbar": False,
     }
     assert found.environment.settings == {"reset_reward": 0.5}
@@ -109,7 +110,10 @@ def test_what_the_file_says_counts_unless_an_option_says_otherwise(tmp_path):
         (("--experiment", "x.toml", "--seed", "1", "--agent", "sum"), "--agent and --seed: the"),
         (("--experiment", "missing.toml"), "there is no file missing.toml"),
         (("testing:X", "--render", "--headless"), "--render or --headless, not both"),
-        (("testing:X", "--progress", "--no-progress"), "--progress or --no-progress, not both"),
+        (
+            ("testing:X", "--progress", "rich", "--no-progress"),
+            "--progress or --no-progress, not both",
+        ),
         (("testing:X", "--members", "0"), "--members must be at least 1, got 0"),
         (("testing:X", "--num-envs", "0"), "--num-envs must be at least 1, got 0"),
         (("testing:X", "--seed", "-1"), "--seed must be at least 0, got -1"),

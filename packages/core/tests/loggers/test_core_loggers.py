@@ -1,16 +1,20 @@
 """The loggers that come with core."""
 
 import csv
+import itertools
 import json
+import sys
+import time
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from coterie import ConfigError, MetricRow
+from coterie import ConfigError, MetricRow, PluginError, SequentialTrainer
 from coterie._loggers.build import check_loggers, make_loggers
 from coterie._loggers.csv import CsvLogger
 from coterie._loggers.jsonl import JsonlLogger
+from coterie.testing import CountingEnv, SumAgent, agents_for
 
 ROWS = [
     MetricRow(timestep=3, env_steps=6, wall_time=0.123456, member="a", name="loss/pi", value=0.1),
@@ -96,3 +100,83 @@ def test_tensorboard_has_a_folder_per_member(run, against, steps):
         found.append(scalar.step)
         assert scalar.value == pytest.approx(row.value)
     assert found == steps
+
+
+def scalars(run, member):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run.directory / "tensorboard" / member))
+    events.Reload()
+    return [scalar.step for scalar in events.Scalars("x")]
+
+
+@pytest.mark.parametrize("against", ["timestep", "env_steps"])
+def test_tensorboard_leaves_out_what_came_after_a_checkpoint(run, against, monkeypatch):
+    pytest.importorskip("tensorboard")
+    seconds = itertools.count(1_800_000_000)
+    monkeypatch.setattr(time, "time", lambda: next(seconds))  # files are in order of seconds
+    checked = check_loggers([("tensorboard", {"against": against})], True)[1:]
+    per_step = {"a": 1, "b, c": 2}
+
+    def log(loggers, member, *timesteps):
+        for step in timesteps:
+            at = {"timestep": step, "env_steps": step * (per_step[member])}
+            loggers.write([evolve(ROWS[0], member=member, name="x", **at)])
+
+    loggers = make_loggers(checked, run)
+    log(loggers, "a", 1, 2)
+    positions = json.loads(json.dumps(loggers.position()))
+    log(loggers, "a", 3, 4)
+    log(loggers, "b, c", 3, 4)
+    loggers.close()
+    loggers = make_loggers(checked, run, positions)
+    log(loggers, "a", 3)
+    log(loggers, "b, c", 3)
+    loggers.close()
+    factor = 1 if against == "timestep" else 2
+    assert scalars(run, "a") == [1, 2, 3]
+    assert scalars(run, "b, c") == [3 * factor]
+
+
+@pytest.mark.parametrize("position", [{}, {"last": 3}, {"last": {"a": "2"}}, {"last": {"z": 1}}])
+def test_tensorboard_and_a_position_that_makes_no_sense(run, position):
+    pytest.importorskip("tensorboard")
+    loggers = make_loggers(check_loggers(["tensorboard"], True)[1:], run, {"tensorboard": position})
+    loggers.write([evolve(ROWS[0], name="x")])
+    loggers.close()
+    assert scalars(run, "a") == [3]
+
+
+def test_tensorboard_knows_the_settings_of_the_members(run):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
+
+    members = tuple(
+        evolve(member, settings={"rate": 0.1 * (k + 1), "net": {"sizes": [4, 4]}, "none": None})
+        for k, member in enumerate(run.members)
+    )
+    loggers = make_loggers(check_loggers(["tensorboard"], True)[1:], evolve(run, members=members))
+    loggers.finish(None)
+    for k, name in enumerate(("a", "b, c")):
+        events = EventAccumulator(str(run.directory / "tensorboard" / name))
+        events.Reload()
+        found = events.PluginTagToContent("hparams")
+        begun = metadata.parse_session_start_info_plugin_data(
+            found[metadata.SESSION_START_INFO_TAG]
+        )
+        assert begun.hparams["rate"].number_value == pytest.approx(0.1 * (k + 1))
+        assert begun.hparams["net.sizes"].string_value == "[4, 4]"
+        assert begun.hparams["seed"].number_value == k
+        assert metadata.SESSION_END_INFO_TAG in found
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow"])
+def test_what_is_not_installed_is_told_before_anything_starts(tmp_path, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    env = CountingEnv(2)
+    with pytest.raises(PluginError, match=rf'pip install "coterie-core\[{name}\]"'):
+        SequentialTrainer(
+            env=env, agents=agents_for(env, SumAgent), run_dir=tmp_path / "run", loggers=[name]
+        )
+    assert list(tmp_path.iterdir()) == []

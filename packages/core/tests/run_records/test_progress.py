@@ -10,7 +10,8 @@ import time
 import pytest
 
 from coterie import SequentialTrainer
-from coterie._runs.progress import Progress
+from coterie._progress.bar import BarProgress
+from coterie._progress.interface import MemberView, View
 from coterie._runs.records import MemberInfo, RunInfo
 from coterie.testing import CountingEnv, RaisingAgent, SumAgent, agents_for
 
@@ -80,10 +81,10 @@ def test_the_bar_counts_the_steps_of_its_run(capsys):
         members=(member,),
         directory=None,
     )
-    progress = Progress(run, False)
+    progress = BarProgress(run, False)
     for _ in range(3):
         progress.step()
-    progress.show([None], [False])
+    progress.show(View(members=[MemberView("active", None)]))
     assert not progress.due
     progress.close()
     text = capsys.readouterr().err

@@ -165,6 +165,7 @@ def test_a_checkpoint_counts_even_where_its_agents_can_not_be_found_beside_it(tm
 
 
 def test_a_logger_that_can_not_start(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboard")
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     trainer = trainer_for(tmp_path / "run", loggers=["tensorboard"])
     with pytest.raises(PluginError, match=r"pip install .coterie-core\[tensorboard\]"):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from attrs import frozen
 from tyro.conf import Positional, arg
 
+from .._registry.needs import missing_modules
 from .failures import FINE
 from .options import Flag
 from .plugins import wrapped
@@ -78,7 +78,7 @@ def kinds() -> list[dict[str, Any]]:
 
 def _row(offer: Offer) -> dict[str, Any]:
     record = offer.record
-    missing = [module for module in record.needs if not _is_installed(module)]
+    missing = missing_modules(record.needs)
     return {
         "name": record.name,
         "summary": record.summary,
@@ -98,14 +98,6 @@ def _absent(name: str, home: str) -> dict[str, Any]:
         "missing": [home],
         "install": f"pip install {home}",
     }
-
-
-def _is_installed(module: str) -> bool:
-    """Whether a module can be found; neither it nor its parents are imported."""
-    try:
-        return find_spec(module.partition(".")[0]) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def describe(rows: Sequence[dict[str, Any]]) -> list[str]:

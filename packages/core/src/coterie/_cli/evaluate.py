@@ -11,7 +11,7 @@ from attrs import asdict, evolve, frozen
 from tyro.conf import Positional, arg
 
 from .failures import FINE, MEMBER
-from .options import Count, Device, File, Flag
+from .options import Count, Device, File, Flag, Progress
 
 if TYPE_CHECKING:
     from .._runs.records import MemberSummary, Summary
@@ -49,8 +49,9 @@ class Eval:
         video_length: Frames of the video, at most. Default: 500.
         fps: Frames per second of the video. Default: 30.
         json: Print JSON in place of the table.
-        progress: Show the progress bar. Default: where stderr is a terminal.
-        no_progress: Hide the progress bar.
+        progress: How the progress is shown: bar is a line, also where stderr is no terminal;
+            rich is a table, in a terminal only. Default: a line, in a terminal only.
+        no_progress: Do not show the progress.
         debug: Show tracebacks.
     """
 
@@ -69,7 +70,7 @@ class Eval:
     video_length: Count = None
     fps: Count = None
     json: Flag = False
-    progress: Flag = False
+    progress: Progress = None
     no_progress: Flag = False
     debug: Flag = False
 

@@ -16,6 +16,7 @@ from .._pictures.film import Film, check_film
 from .._pictures.frames import shown
 from .._seeding import derive_seed
 from .comparison import Comparison, compare
+from .options import progress_settings
 from .sources import find_source
 from .threads import torch_threads
 
@@ -83,8 +84,7 @@ def _check(options: Eval) -> None:
         value = getattr(options, name)
         if value is not None and value < low:
             raise ConfigError(f"--{name.replace('_', '-')} must be at least {low}, got {value}")
-    if options.progress and options.no_progress:
-        raise ConfigError("give --progress or --no-progress, not both")
+    progress_settings(options.progress, options.no_progress)  # to tell at once that they clash
     if options.video is None:
         given = [name for name in ("fps", "video_length") if getattr(options, name) is not None]
         if given:
@@ -114,7 +114,8 @@ def _for_evaluation(experiment: Experiment, options: Eval) -> Experiment:
         "stochastic_evaluation": options.stochastic,
         "headless": True,
         "render_interval": 1,
-        "disable_progressbar": options.no_progress or (False if options.progress else None),
+        "disable_progressbar": None,
+        **progress_settings(options.progress, options.no_progress),
     }
     # The trainer that a script drives, step by step, has a twin that runs by itself.
     name = "sequential" if experiment.trainer.name == "step" else experiment.trainer.name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._config.files import read_mapping
 from .._errors import ConfigError
+from .options import progress_settings
 from .values import parse_assignments, parse_single, put, split_values
 
 if TYPE_CHECKING:
@@ -54,9 +55,8 @@ def _check(options: Train) -> None:
         if given:
             names = " and ".join(n if n == "environment" else f"--{n}" for n in given)
             raise ConfigError(f"{names}: the file {options.experiment} says that; change it there")
-    for one, other in (("render", "headless"), ("progress", "no_progress")):
-        if getattr(options, one) and getattr(options, other):
-            raise ConfigError(f"give --{one} or --{other.replace('_', '-')}, not both")
+    if options.render and options.headless:
+        raise ConfigError("give --render or --headless, not both")
     for name, low in (
         ("members", 1),
         ("num_envs", 1),
@@ -135,8 +135,7 @@ def _override(raw: dict[str, Any], options: Train) -> None:
     settings.setdefault("disable_progressbar", None)
     if options.render or options.headless:
         settings["headless"] = options.headless
-    if options.progress or options.no_progress:
-        settings["disable_progressbar"] = options.no_progress
+    settings |= progress_settings(options.progress, options.no_progress)
     for name in options.logger:
         _loggers(raw).append({"name": name})
 

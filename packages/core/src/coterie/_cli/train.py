@@ -10,7 +10,7 @@ from attrs import frozen
 from tyro.conf import Positional, UseAppendAction, arg
 
 from .failures import FINE, MEMBER, keep_traceback
-from .options import Count, Device, File, Flag, Folder, Name, Names
+from .options import Count, Device, File, Flag, Folder, Name, Names, Progress
 
 if TYPE_CHECKING:
     from .._experiment.spec import Experiment
@@ -53,8 +53,9 @@ class Train:
         run_dir: Folder of the run, new or empty. Default: a new one below runs/.
         render: Render while training.
         headless: Do not render, whatever the experiment file says. It is the default.
-        progress: Show the progress bar. Default: where stderr is a terminal.
-        no_progress: Hide the progress bar.
+        progress: How the progress is shown: bar is a line, also where stderr is no terminal;
+            rich is a table, in a terminal only. Default: a line, in a terminal only.
+        no_progress: Do not show the progress.
         debug: Show tracebacks.
     """
 
@@ -84,7 +85,7 @@ class Train:
     run_dir: Folder = None
     render: Flag = False
     headless: Flag = False
-    progress: Flag = False
+    progress: Progress = None
     no_progress: Flag = False
     debug: Flag = False
 

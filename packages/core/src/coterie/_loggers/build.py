@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from typing import Any
 
 from .._config.structure import structure
-from .._errors import ConfigError
+from .._errors import ConfigError, PluginError
 from .._registry.manager import registry
+from .._registry.needs import missing_modules
+from .._registry.records import LoggerPlugin
 from .._runs.records import RunInfo
 from .group import Loggers
 from .interface import Logger
@@ -25,7 +27,7 @@ def check_loggers(
         ConfigError: A setting is wrong, something else than a name was given, or a logger
             needs a directory and there is none.
         PluginNotFound: There is no such logger.
-        PluginError: One can't be imported.
+        PluginError: One can't be imported, or something that it needs is not installed.
     """
     if isinstance(loggers, str):
         raise ConfigError(f"loggers must be a list of names, got {loggers!r}; write [{loggers!r}]")
@@ -39,7 +41,17 @@ def check_loggers(
         checked.append((name, structure(plugin.config, settings, source=f"logger {name!r}")))
         if registry().load("logger", name).needs_directory and not has_directory:
             raise ConfigError(f"logger {name!r} writes into the run's directory; give a run_dir")
+        _require_installed(plugin)
     return tuple(checked)
+
+
+def _require_installed(plugin: LoggerPlugin) -> None:
+    missing = missing_modules(plugin.needs)
+    if missing:
+        how = f": {plugin.install}" if plugin.install else ""
+        raise PluginError(
+            f"logger {plugin.name!r} needs {' and '.join(missing)}, which can't be found{how}"
+        )
 
 
 def _named(entry: Any) -> tuple[str, Any]:

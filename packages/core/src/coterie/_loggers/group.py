@@ -49,10 +49,14 @@ class Loggers:
 
     Args:
         loggers: Name and logger of each.
+
+    Attributes:
+        ended_at: Where each stood when the run had ended, for a run that goes on from there.
     """
 
     def __init__(self, loggers: Sequence[tuple[str, Logger]] = ()) -> None:
         self._entries = [_Entry(name, logger) for name, logger in loggers]
+        self.ended_at: dict[str, dict[str, Any]] = {}
 
     def __iter__(self) -> Iterator[Logger]:
         return iter(entry.logger for entry in self._entries)
@@ -75,6 +79,7 @@ class Loggers:
 
     def finish(self, summary: Summary) -> None:
         """Hand the results to each logger, and close it."""
+        self.ended_at = self.position()
         for entry in self._entries:
             self._call(entry, "finish", partial(entry.logger.finish, summary))
         self.close()
@@ -98,7 +103,7 @@ class Loggers:
                 what,
                 type(error).__name__,
                 error,
-                _left_alone(entry),
+                _left_alone(entry) if what == "write" else "",
                 exc_info=error if entry.strikes == _STRIKES else None,
             )
             return False

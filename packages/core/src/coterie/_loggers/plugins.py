@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._registry.records import LoggerPlugin
-from .cfg import LoggerCfg, TensorBoardCfg
+from .cfg import LoggerCfg, MlflowCfg, TensorBoardCfg, WandbCfg
 
 
 def _csv() -> type[Any]:
@@ -26,6 +26,18 @@ def _tensorboard() -> type[Any]:
     return TensorBoardLogger
 
 
+def _wandb() -> type[Any]:
+    from .wandb import WandbLogger
+
+    return WandbLogger
+
+
+def _mlflow() -> type[Any]:
+    from .mlflow import MlflowLogger
+
+    return MlflowLogger
+
+
 PLUGINS = (
     LoggerPlugin(
         name="csv",
@@ -44,5 +56,23 @@ PLUGINS = (
         summary="TensorBoard event files, a folder per member",
         config=TensorBoardCfg,
         loader=_tensorboard,
+        needs=("tensorboard",),
+        install='pip install "coterie-core[tensorboard]"',
+    ),
+    LoggerPlugin(
+        name="wandb",
+        summary="Weights & Biases, a run per member in one group",
+        config=WandbCfg,
+        loader=_wandb,
+        needs=("wandb",),
+        install='pip install "coterie-core[wandb]"',
+    ),
+    LoggerPlugin(
+        name="mlflow",
+        summary="MLflow, a run per member within one for the whole",
+        config=MlflowCfg,
+        loader=_mlflow,
+        needs=("mlflow",),
+        install='pip install "coterie-core[mlflow]"',
     ),
 )

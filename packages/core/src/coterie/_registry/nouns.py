@@ -60,7 +60,7 @@ NOUNS: dict[str, Noun] = {
 _OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
     "coterie-core": {
         "trainer": ("sequential", "step"),
-        "logger": ("csv", "jsonl", "tensorboard"),
+        "logger": ("csv", "jsonl", "mlflow", "tensorboard", "wandb"),
     },
     "coterie-backends-mp": {"trainer": ("parallel",)},
     "coterie-backends-fused": {"trainer": ("fused",)},

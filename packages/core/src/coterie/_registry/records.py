@@ -110,9 +110,15 @@ class LoggerPlugin:
         summary: One line for listings.
         config: attrs class of its settings.
         loader: Imports and returns the :class:`~coterie.Logger` subclass.
+        needs: Modules that must be installed for it; they are looked for, not imported.
+        install: Command that installs them.
     """
 
     name: str = field(validator=_valid_name)
     summary: str = field(validator=instance_of(str))
     config: type[Any] = field(validator=_settings_class)
     loader: Callable[[], type[Any]] = field(validator=is_callable())
+    needs: tuple[str, ...] = field(
+        default=(), converter=_texts, validator=deep_iterable(instance_of(str))
+    )
+    install: str = field(default="", validator=instance_of(str))

@@ -20,6 +20,27 @@ _BUFFERED_STEPS = 64
 
 
 @define
+class Sums:
+    """Sums over episodes: all that their means need, however many they are.
+
+    Attributes:
+        count: Number of episodes.
+        returns: Sum of their returns.
+        lengths: Sum of their lengths, in steps.
+    """
+
+    count: int = 0
+    returns: float = 0.0
+    lengths: int = 0
+
+    def add(self, episode_return: float, length: int) -> None:
+        """Add an episode."""
+        self.count += 1
+        self.returns += episode_return
+        self.lengths += length
+
+
+@define
 class EpisodeStatistics:
     """Episodes of one member.
 
@@ -27,18 +48,16 @@ class EpisodeStatistics:
         count: Number of episodes that ended.
         returns: Returns of the last 100.
         lengths: Their lengths, in steps.
-        new_returns: Returns since the last metrics.
-        new_lengths: Lengths since the last metrics.
-        new_of_actors: Of a team: each actor's returns and lengths since the last metrics.
+        new: Sums over the episodes since the last metrics.
+        new_of_actors: Of a team: the same of each actor.
         closed: Whether episodes count no more: the member does not act in them.
     """
 
     count: int = 0
     returns: deque[float] = field(factory=lambda: deque(maxlen=_WINDOW))
     lengths: deque[int] = field(factory=lambda: deque(maxlen=_WINDOW))
-    new_returns: list[float] = field(factory=list)
-    new_lengths: list[int] = field(factory=list)
-    new_of_actors: dict[str, list[tuple[float, int]]] = field(factory=dict)
+    new: Sums = field(factory=Sums)
+    new_of_actors: dict[str, Sums] = field(factory=dict)
     closed: bool = False
 
     @property
@@ -77,28 +96,28 @@ class EpisodeStatistics:
         self.count += 1
         self.returns.append(episode_return)
         self.lengths.append(length)
-        self.new_returns.append(episode_return)
-        self.new_lengths.append(length)
+        self.new.add(episode_return, length)
 
     def add_of_actors(self, found: Mapping[str, tuple[float, int]]) -> None:
         """Note what each actor of a team came to in an episode that ended: return and length."""
-        for actor, own in () if self.closed else found.items():
-            self.new_of_actors.setdefault(actor, []).append(own)
+        if self.closed:
+            return
+        for actor, (episode_return, length) in found.items():
+            self.new_of_actors.setdefault(actor, Sums()).add(episode_return, length)
 
     def take_new(self) -> dict[str, float]:
         """Return the scalars of the episodes since the last call; empty if none ended."""
-        if not self.new_returns:
+        if not self.new.count:
             return {}
-        number = len(self.new_returns)
         scalars = {
-            "episode/return": sum(self.new_returns) / number,
-            "episode/length": sum(self.new_lengths) / number,
+            "episode/return": self.new.returns / self.new.count,
+            "episode/length": self.new.lengths / self.new.count,
             "episode/count": float(self.count),
         }
-        for actor, found in self.new_of_actors.items():
-            scalars[f"episode/return/{actor}"] = sum(own[0] for own in found) / len(found)
-            scalars[f"episode/length/{actor}"] = sum(own[1] for own in found) / len(found)
-        self.new_returns, self.new_lengths, self.new_of_actors = [], [], {}
+        for actor, own in self.new_of_actors.items():
+            scalars[f"episode/return/{actor}"] = own.returns / own.count
+            scalars[f"episode/length/{actor}"] = own.lengths / own.count
+        self.new, self.new_of_actors = Sums(), {}
         return scalars
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from .._progress.choose import make_progress
+from .._progress.interface import MemberView, View
 from .._registry.manager import registry
 from .info_scalars import InfoScalars
-from .progress import Progress
 from .records import MemberProgress, MemberSummary, MetricRow, RunInfo, Summary
 from .settings import told_settings
 from .time_parts import TimeParts
@@ -70,7 +71,7 @@ class Recorder:
         self._newest: list[dict[str, float]] = [{} for _ in members]
         for member, episodes in zip(members, tracker.members, strict=True):
             episodes.closed = not member.active
-        self._progress = Progress(run, cfg.disable_progressbar, self.timestep)
+        self._progress = make_progress(run, cfg.progress, cfg.disable_progressbar, self.timestep)
         self._started = time.monotonic()
         registry().emit("coterie_run_started", run=run)
 
@@ -141,6 +142,7 @@ class Recorder:
     def log(self, rows: Sequence[MetricRow]) -> None:
         """Hand rows to the loggers and to the hooks."""
         if rows:
+            self._progress.metrics(rows)
             self._loggers.write(rows)
             registry().emit("coterie_metrics_ready", run=self.run, rows=rows)
 
@@ -153,9 +155,6 @@ class Recorder:
         """
         seconds = max(self.run_seconds, 1e-9)
         steps = self.timestep - self.run.first_timestep
-        lately = max(self.wall_time, 1e-9)
-        shares = {name: value / lately for name, value in timings.items()}
-        known = sum(share for name, share in shares.items() if "/" not in name)
         settings = told_settings([member.agent.cfg for member in self._members])
         return Summary(
             mode=self.run.mode,
@@ -165,7 +164,7 @@ class Recorder:
                 self._member_summary(member, own, status, steps, seconds)
                 for member, own in zip(self._members, settings, strict=True)
             ),
-            time_shares={**shares, "other": max(0.0, 1.0 - known)},
+            time_shares=self._shares(timings),
             directory=self.run.directory,
         )
 
@@ -178,11 +177,24 @@ class Recorder:
             self._tell_failures()
             self._show()
 
+    def checkpoint_saved(self) -> None:
+        """Take note that the state after the last timestep was saved."""
+        self._progress.checkpoint(self.timestep)
+
     def _show(self) -> None:
-        self._progress.show(
-            [episodes.mean_return for episodes in self._tracker.members],
-            [member.failure is not None for member in self._members],
-        )
+        members = [
+            MemberView("failed" if member.failure is not None else member.status, own.mean_return)
+            for member, own in zip(self._members, self._tracker.members, strict=True)
+        ]
+        timings = {} if self._timings is None else self._timings()
+        self._progress.show(View(members=members, shares=self._shares(timings)))
+
+    def _shares(self, timings: Mapping[str, float]) -> dict[str, float]:
+        """Fraction of the time per part of the run, and of what is in none."""
+        seconds = max(self.wall_time, 1e-9)
+        shares = {name: value / seconds for name, value in timings.items()}
+        known = sum(share for name, share in shares.items() if "/" not in name)
+        return {**shares, "other": max(0.0, 1.0 - known)}
 
     def _row(self, member: Member | None, name: str, value: float) -> MetricRow:
         instances = self.run.num_envs if member is None else member.num_envs

@@ -26,6 +26,7 @@ from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
+from .._progress.choose import check_progress
 from .._runs.counted import CountedEpisodes
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
@@ -34,10 +35,10 @@ from .capture import Capture, Position
 from .cfg import TrainerCfg
 from .checkpointing import make_checkpointer
 from .evaluation import Evaluation, plan_evaluation
-from .facts import describe, run_facts
+from .facts import describe, run_facts, run_info
 from .interrupts import Interrupts
 from .members import Member
-from .population import make_members, member_info
+from .population import make_members
 from .restoring import position_of, restore, warn_of_differences
 from .seeds import reset_seed
 from .session import Session
@@ -108,6 +109,7 @@ class Trainer(abc.ABC):
         self.directory = (
             None if run_dir is None else RunDirectory(run_dir, again=resume is not False)
         )
+        check_progress(self.cfg.progress)
         self._loggers = check_loggers(loggers, self.directory is not None)
         self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
         self._tracker = self._new_tracker()
@@ -337,6 +339,7 @@ class Trainer(abc.ABC):
         finally:
             if session.run.mode == "train":
                 self._standing.note_end(session)
+                self._log_positions = session.loggers.ended_at
             if error is not None:
                 session.boundary.abandon()
             if not healthy:
@@ -379,16 +382,7 @@ class Trainer(abc.ABC):
         stop = first + self.cfg.timesteps
         if resumed is not None:
             first, stop = resumed.first_timestep, resumed.timesteps
-        run = RunInfo(
-            mode=mode,
-            trainer=self.kind,
-            environment=self.env.name,
-            num_envs=self.env.num_envs,
-            first_timestep=first,
-            timesteps=stop,
-            members=tuple(member_info(member) for member in self.members),
-            directory=None if self.directory is None else self.directory.path,
-        )
+        run = run_info(mode, self.kind, self.env, self.members, (first, stop), self.directory)
         if self.directory is not None and mode == "train":
             at = None if resumed is None else resumed.timestep
             facts = run_facts(self.env, self.cfg)

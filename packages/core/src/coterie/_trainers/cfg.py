@@ -19,7 +19,10 @@ class TrainerCfg:
         timesteps: Number of timesteps to train or evaluate for; each steps every instance once.
         headless: Whether to leave out rendering.
         render_interval: Timesteps between two renderings, unless headless.
-        disable_progressbar: Whether to hide the progress bar; ``None``: where there is no TTY.
+        progress: How the progress is shown on stderr: ``"bar"``, a line of tqdm, or ``"rich"``, a
+            table that is kept up to date, which needs the extra ``rich``. Where stderr is no
+            terminal there is no table, whatever ``disable_progressbar`` says.
+        disable_progressbar: Whether to hide the progress; ``None``: where there is no TTY.
         close_environment_at_exit: Whether to close the environment when the program ends.
         environment_info: Key of the infos whose scalars are logged per member.
         stochastic_evaluation: Whether evaluation draws actions instead of taking the mean one.
@@ -40,6 +43,7 @@ class TrainerCfg:
     timesteps: int = field(default=100_000, validator=at_least(1))
     headless: bool = False
     render_interval: int = field(default=1, validator=at_least(1))
+    progress: Literal["bar", "rich"] = "bar"
     disable_progressbar: bool | None = False
     close_environment_at_exit: bool = True
     environment_info: str = "episode"

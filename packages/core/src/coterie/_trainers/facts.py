@@ -9,8 +9,12 @@ import torch
 
 from .._config.structure import unstructure
 from .._envs.interface import VectorEnv
+from .._executors.interface import Mode
+from .._runs.directory import RunDirectory
+from .._runs.records import RunInfo
 from .cfg import TrainerCfg
 from .members import Member
+from .population import member_info
 
 
 def describe(name: str, env: VectorEnv, members: Sequence[Member]) -> str:
@@ -23,6 +27,28 @@ def describe(name: str, env: VectorEnv, members: Sequence[Member]) -> str:
             f"{member.device}, {member.status}"
         )
     return "\n".join(lines)
+
+
+def run_info(
+    mode: Mode,
+    trainer: str,
+    env: VectorEnv,
+    members: Sequence[Member],
+    span: tuple[int, int],
+    directory: RunDirectory | None,
+) -> RunInfo:
+    """Describe a run for loggers and hooks; ``span`` is where its timesteps start and end."""
+    first, stop = span
+    return RunInfo(
+        mode=mode,
+        trainer=trainer,
+        environment=env.name,
+        num_envs=env.num_envs,
+        first_timestep=first,
+        timesteps=stop,
+        members=tuple(member_info(member) for member in members),
+        directory=None if directory is None else directory.path,
+    )
 
 
 def run_facts(env: VectorEnv, cfg: TrainerCfg) -> dict[str, Any]:

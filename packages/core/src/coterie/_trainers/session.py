@@ -207,6 +207,7 @@ class Session:
         assert self.checkpointer is not None
         path = self.checkpointer.write(self.capture(), self._write_members)
         self._saved_at = self.recorder.timestep
+        self.recorder.checkpoint_saved()
         registry().emit("coterie_checkpoint_saved", run=self.run, path=path)
         return path
 
@@ -295,7 +296,8 @@ class Session:
         status = "interrupted" if interrupted else "failed" if trouble else "finished"
         word = status if status != "finished" else _STATUS[self.run.mode]
         summary = self.recorder.summary(word, self._timings())
-        books = [partial(self.recorder.finish, summary), partial(self._write, status, summary)]
+        # The recorder comes last: a logger may have to wait for its service.
+        books = [partial(self._write, status, summary), partial(self.recorder.finish, summary)]
         troubles += _attempt(books)
         if error is not None:
             self._annotate(error, troubles)

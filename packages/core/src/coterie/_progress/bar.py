@@ -1,15 +1,15 @@
-"""The line that shows how far the members are."""
+"""One line that shows how far the members are."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
-from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from .records import RunInfo
+from .._runs.records import RunInfo
+from .interface import MemberView, Progress, View
 
 _REFRESH_SECONDS = 0.5
 # Without the bar itself: the room on a line of 80 columns is for the members.
@@ -27,20 +27,20 @@ class _Bar(tqdm):  # type: ignore[type-arg]
     _lock = threading.RLock()
 
 
-class Progress:
-    """A tqdm bar on stderr: timesteps, and each member's mean return.
+class BarProgress(Progress):
+    """A tqdm line on stderr: timesteps, and each member's mean return.
 
     Args:
         run: The run that is shown.
         disable: Whether to hide it; ``None``: where stderr is no terminal.
-        timestep: Timesteps done already; ``None``: the run begins.
+        done: Timesteps of the run that were done before.
     """
 
-    def __init__(self, run: RunInfo, disable: bool | None, timestep: int | None = None) -> None:
+    def __init__(self, run: RunInfo, disable: bool | None, done: int = 0) -> None:
         self._names = [member.name for member in run.members]
         self._bar = _Bar(
             total=run.timesteps - run.first_timestep,
-            initial=0 if timestep is None else timestep - run.first_timestep,
+            initial=done,
             desc=run.mode,
             unit="step",
             disable=disable,
@@ -60,11 +60,11 @@ class Progress:
         """Count one timestep."""
         self._bar.update()
 
-    def show(self, returns: Sequence[float | None], failed: Sequence[bool]) -> None:
-        """Show each member's mean return (``None``: no episode ended yet)."""
+    def show(self, view: View) -> None:
+        """Show each member's mean return."""
         parts = [
-            f"{name} {_value(value, bad)}"
-            for name, value, bad in zip(self._names, returns, failed, strict=True)
+            f"{name} {_value(member)}"
+            for name, member in zip(self._names, view.members, strict=True)
         ]
         self._bar.set_postfix_str("  ".join(parts), refresh=False)
         self._next = time.monotonic() + _REFRESH_SECONDS
@@ -74,9 +74,10 @@ class Progress:
         self._bar.close()
 
 
-def _value(value: float | None, failed: bool) -> str:
-    if failed:
-        return "failed"
+def _value(member: MemberView) -> str:
+    if member.status != "active":
+        return member.status
+    value = member.mean_return
     if value is None:
         return "-"
     return f"{value:.1f}" if abs(value) < 100 else f"{value:.0f}"
