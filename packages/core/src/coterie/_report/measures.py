@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import permutations
 
@@ -109,8 +108,3 @@ def joint(groups: Sequence[Group]) -> Group:
         environment="all environments",
         members=tuple(member for group in groups for member in group.members),
     )
-
-
-def has_interval(band: Band) -> bool:
-    """Whether there were enough seeds for an interval."""
-    return math.isfinite(band.low)
