@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 from tyro.conf import Positional, UseAppendAction, arg
 
 from .failures import FINE
-from .options import Count, Device, Flag, Name
+from .options import Count, Device, Flag, Name, Progress, progress_settings
 
 if TYPE_CHECKING:
     from .._checkpoints.reading import Checkpoint
@@ -39,8 +39,9 @@ class Resume:
         trainer_settings: Setting of the trainer, such as on_member_failure=continue.
         device: Device of environment and agents. Default: as before.
         threads: Threads that torch uses in this process. Default: as before.
-        progress: Show the progress bar. Default: where stderr is a terminal.
-        no_progress: Hide the progress bar.
+        progress: How the progress is shown: bar is a line, also where stderr is no terminal;
+            rich is a table, in a terminal only. Default: as before.
+        no_progress: Do not show the progress.
         debug: Show tracebacks.
     """
 
@@ -54,7 +55,7 @@ class Resume:
     ] = ()
     device: Device = None
     threads: Count = None
-    progress: Flag = False
+    progress: Progress = None
     no_progress: Flag = False
     debug: Flag = False
 
@@ -103,16 +104,12 @@ class Resume:
 
     def _changed(self, experiment: Experiment) -> Experiment:
         """Apply the options to the experiment of the run."""
-        from .._errors import ConfigError
         from .values import parse_single, put
 
-        if self.progress and self.no_progress:
-            raise ConfigError("give --progress or --no-progress, not both")
         settings: dict[str, Any] = dict(experiment.trainer.settings)
         for key, value in parse_single("--trainer-set", self.trainer_settings).items():
             put(settings, key, value)
-        if self.progress or self.no_progress:
-            settings["disable_progressbar"] = self.no_progress
+        settings |= progress_settings(self.progress, self.no_progress)
         name = experiment.trainer.name if self.trainer is None else self.trainer
         environment, members = experiment.environment, experiment.members
         if self.device is not None:
