@@ -455,7 +455,7 @@ class Trainer(abc.ABC):
             members=self.members,
             boundary=self._boundary,
             tracker=self._tracker,
-            loggers={},
+            loggers=self._log_positions or {},
             best={} if self._checkpointer is None else self._checkpointer.best,
             stopper=self._stopper.state_dict(),
         )
