@@ -100,6 +100,7 @@ def test_a_member_that_failed_is_not_waited_for():
     failed, fine = population.eval(episodes=3).members
     assert (failed.status, fine.status) == ("failed", "evaluated")
     assert fine.evaluation.complete
+    assert failed.evaluation.lengths == (2,)  # it failed at step 3, and acts at random since
     assert env.steps_made <= 8
 
 

@@ -56,6 +56,6 @@ class CountedEpisodes(EpisodeStatistics):
             instance: Row of the instance in the environment.
         """
         index = instance - self._first
-        if len(self._found[index]) < self._shares[index]:
+        if not self.closed and len(self._found[index]) < self._shares[index]:
             self._found[index].append((episode_return, length))
             super().add(episode_return, length)
