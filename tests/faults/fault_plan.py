@@ -101,6 +101,8 @@ def timestep(fault: dict[str, Any]) -> int | None:
     """The timestep that the error must name."""
     if fault["phase"] in IN_STEPS:
         return int(fault["step"])
+    if fault["phase"] == "state" and fault["saves"] and fault["mode"] == "train":
+        return None  # the first checkpoint asks for it before the first timestep
     return {"metrics": METRICS_INTERVAL, "state": STEPS - 1}.get(fault["phase"])
 
 

@@ -54,6 +54,16 @@ def test_a_stopped_member_keeps_what_it_learned_and_the_others_go_on(stops, tmp_
     assert {row[4] for row in own if int(row[0]) > 20} == {"stopped"}
 
 
+def test_stopped_members_are_evaluated_like_the_others(stops):
+    stops["sum-0"] = 10
+    trainer = trainer_for()
+    trainer.train()
+    summary = trainer.eval()
+    assert [member.status for member in summary.members] == ["evaluated"] * 3
+    assert summary.members[0].stopped is None
+    assert trainer.members[0].status == "stopped"
+
+
 def test_the_run_ends_when_nobody_is_left(stops):
     stops.update({"sum-0": 10, "global-draw-1": 15, "sum-2": 30})
     trainer = trainer_for()

@@ -239,6 +239,6 @@ class Recorder:
             failure=None if failure is None else str(failure.args[0]),
             failed_in=None if failure is None else failure.phase,
             failed_at=None if failure is None else failure.timestep,
-            stopped=member.reason or None,
+            stopped=member.reason if member.status == "stopped" else None,
             evaluation=episodes.results,
         )

@@ -34,7 +34,7 @@ from .._runs.records import RunInfo, Summary
 from .capture import Capture, Position
 from .cfg import TrainerCfg
 from .checkpointing import make_checkpointer
-from .evaluation import Evaluation, plan_evaluation
+from .evaluation import Evaluation, plan_evaluation, training_kept
 from .facts import describe, run_facts, run_info
 from .interrupts import Interrupts
 from .members import Member
@@ -263,7 +263,7 @@ class Trainer(abc.ABC):
             TrainerStateError: The trainer is running or closed.
         """
         wanted = plan_evaluation(self.members, episodes, on_picture)
-        with self._running(), self._training_kept():
+        with self._running(), training_kept(self._boundary, self.members):
             return self._complete(self._eval_session(wanted))
 
     def close(self) -> None:
@@ -491,16 +491,3 @@ class Trainer(abc.ABC):
         finally:
             if self._state == "running":
                 self._state = "idle"
-
-    @contextmanager
-    def _training_kept(self) -> Iterator[None]:
-        """Put training episodes aside during an evaluation, where the environment can do that."""
-        if not (self._boundary.live and self.env.saves_state):
-            yield
-            return
-        state = self.env.state_dict()
-        try:
-            yield
-        finally:
-            self.env.load_state_dict(state)
-            self._boundary.claim()

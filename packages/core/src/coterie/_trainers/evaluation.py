@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from .._envs.boundary import Boundary
 from .._errors import ConfigError
 from .._runs.counted import CountedEpisodes
 from .members import Member
@@ -56,3 +58,28 @@ def plan_evaluation(
         raise ConfigError(f"episodes must be a number of at least 1, got {episodes!r}")
     counted = [CountedEpisodes(episodes, member.scope) for member in members]
     return Evaluation(members, counted, on_picture)
+
+
+@contextmanager
+def training_kept(boundary: Boundary, members: Sequence[Member]) -> Iterator[None]:
+    """Put the training aside for an evaluation: its episodes, and who was stopped.
+
+    Members that were stopped take part. Episodes go on afterwards where the environment can save
+    its state.
+
+    Args:
+        boundary: The environment, where training left it.
+        members: The population.
+    """
+    state = boundary.env.state_dict() if boundary.live and boundary.env.saves_state else None
+    stopped = [member for member in members if member.status == "stopped"]
+    for member in stopped:
+        member.status = "active"
+    try:
+        yield
+    finally:
+        for member in stopped:
+            member.status = "stopped" if member.failure is None else member.status
+        if state is not None:
+            boundary.env.load_state_dict(state)
+            boundary.claim()

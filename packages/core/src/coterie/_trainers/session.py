@@ -116,6 +116,7 @@ class Session:
             return should_stop() or self.enough()
 
         if self.checkpointer is not None and self.resumed is None:
+            self._someone_left()
             self._checkpoint()
         steps = interact(self.boundary, self.executor, span, self.clock, over, self._should_pause)
         with watch, self._captions():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,14 @@ class TeamTrainerSuite(TrainingRuns):
     def default_env(self, num_envs: int) -> VectorEnv:
         """Make the environment of the tests that name none."""
         return CountingTeamEnv(num_envs)
+
+    def test_teams_go_on_from_a_checkpoint(self, tmp_path: Path) -> None:
+        """A run that goes on from any checkpoint ends with the bits of the uninterrupted one."""
+        self._goes_on_from_any_checkpoint([SumTeam, LeanSumTeam], tmp_path)
+
+    def test_a_team_that_stops(self) -> None:
+        """A stopped team keeps what it learned; the others do not change by a bit."""
+        self._others_go_on_when_one_stops([SumTeam, LeanSumTeam, SumTeam])
 
     @pytest.mark.parametrize("count", [1, 2, 3])
     def test_teams_end_as_under_sequential(self, count: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -32,6 +34,14 @@ class TrainerSuite(TrainingRuns):
     def default_env(self, num_envs: int) -> VectorEnv:
         """Make the environment of the tests that name none."""
         return CountingEnv(num_envs)
+
+    def test_going_on_from_a_checkpoint(self, tmp_path: Path) -> None:
+        """A run that goes on from any checkpoint ends with the bits of the uninterrupted one."""
+        self._goes_on_from_any_checkpoint([SumAgent, GlobalDrawAgent, LeanSumAgent], tmp_path)
+
+    def test_a_member_that_stops(self) -> None:
+        """A stopped member keeps what it learned; the others do not change by a bit."""
+        self._others_go_on_when_one_stops([SumAgent, GlobalDrawAgent, LeanSumAgent])
 
     @pytest.mark.parametrize("count", [1, 2, 3, 8])
     def test_same_bits_as_sequential(self, count: int) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -10,11 +12,15 @@ import pytest
 from .._agents.interface import Agent
 from .._envs.interface import VectorEnv
 from .._errors import WorkerError
+from .._registry.hookspecs import hookimpl
+from .._registry.manager import register
+from .._runs.records import MemberProgress
 from .._trainers.base import Trainer
 from .._trainers.sequential import SequentialTrainer
 from ._compare import assert_same_state, differs
 
 STEPS = 24
+_BETWEEN = 7
 _CFG = {"timesteps": STEPS, "disable_progressbar": True}
 
 
@@ -30,6 +36,38 @@ def agents_for(env: VectorEnv, *classes: type[Agent], **settings: Any) -> list[A
         )
         for seed, cls in enumerate(classes)
     ]
+
+
+class _Stops:
+    """Stops a member."""
+
+    def __init__(self, name: str, timestep: int) -> None:
+        self.name, self.timestep = name, timestep
+
+    @hookimpl
+    def coterie_should_stop(self, progress: MemberProgress) -> str | None:
+        """Stop it when it has come so far."""
+        over = progress.member.name == self.name and progress.timestep >= self.timestep
+        return "it has come far enough" if over else None
+
+
+class _Silent:
+    """Takes the place of a plugin that is not needed any more."""
+
+    @hookimpl
+    def coterie_run_finished(self) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def _stopping(name: str, timestep: int) -> Iterator[None]:
+    """Stop a member at a timestep, for as long as the block runs."""
+    plugin = "coterie-testing-stops"
+    register(_Stops(name, timestep), name=plugin)
+    try:
+        yield
+    finally:
+        register(_Silent(), name=plugin)
 
 
 class TrainingRuns:
@@ -99,6 +137,35 @@ class TrainingRuns:
         undisturbed = self.run(classes, runs=2)
         for left, right in zip(undisturbed, agents, strict=True):
             assert_same_state(left.state_dict(), right.state_dict())
+
+    def _goes_on_from_any_checkpoint(self, classes: Sequence[type[Agent]], folder: Path) -> None:
+        whole = self._checkpointed(classes, folder / "whole")
+        whole.train()
+        whole.close()
+        for step in (0, _BETWEEN, 2 * _BETWEEN):
+            trainer = self._checkpointed(classes)
+            with trainer:
+                trainer.resume(folder / "whole" / "checkpoints" / f"step-{step:012d}")
+                trainer.train()
+            for left, right in zip(whole.agents, trainer.agents, strict=True):
+                assert_same_state(left.state_dict(), right.state_dict())
+
+    def _checkpointed(self, classes: Sequence[type[Agent]], run: Path | None = None) -> Trainer:
+        env = self.default_env(2 * len(classes))
+        cfg = {**_CFG, "checkpoints": {"interval": _BETWEEN, "keep": 9}}
+        return self.make_trainer(env=env, agents=agents_for(env, *classes), cfg=cfg, run_dir=run)
+
+    def _others_go_on_when_one_stops(self, classes: Sequence[type[Agent]]) -> None:
+        env = self.default_env(2 * len(classes))
+        agents = agents_for(env, *classes)
+        cfg = {**_CFG, "metrics_interval": _BETWEEN}
+        trainer = self.make_trainer(env=env, agents=agents, cfg=cfg)
+        with trainer, _stopping(trainer.members[1].name, 2 * _BETWEEN):
+            summary = trainer.train()
+        assert [member.status for member in summary.members] == ["trained", "stopped", "trained"]
+        whole, short = self.run(classes), self.run(classes, timesteps=2 * _BETWEEN)
+        for index, expected in ((0, whole), (1, short), (2, whole)):
+            assert_same_state(expected[index].state_dict(), agents[index].state_dict())
 
     def _failure_in(self, phase: str) -> WorkerError:
         """Return what is raised when the second of three fails in a phase, if it says where."""
