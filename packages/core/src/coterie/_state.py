@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -145,11 +146,20 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
         _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
         failure = CheckpointWriteError(f"could not write {path}: {error}")
-        failure.errno = getattr(error, "errno", None)
+        failure.errno = _errno(error)
+        failure.filename = str(path)
         raise failure from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _errno(error: Exception) -> int | None:
+    """Number of what the system said; safetensors has it in its text only."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
 
 
 def _sync_folder(folder: Path) -> None:
