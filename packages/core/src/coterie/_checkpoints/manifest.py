@@ -169,7 +169,7 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         CheckpointCorrupt: It is missing, damaged, or was not written by this library.
         CheckpointUnsafe: It, or what it names, is no plain file of the checkpoint.
-        CheckpointVersion: Its format is newer than this version reads.
+        CheckpointVersion: Its format is one that this version does not read.
     """
     path = folder / MANIFEST
     check_plain(path)
@@ -182,9 +182,10 @@ def read_manifest(folder: Path) -> Manifest:
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CheckpointCorrupt(f"{path} is damaged: {error!r}") from None
     found = content.get("format")
-    if isinstance(found, int) and found > FORMAT:
-        raise CheckpointVersion(f"{path} has format {found}, this version reads up to {FORMAT}")
-    for name in content.get("files", ()):
+    if type(found) is int and found != FORMAT:
+        raise CheckpointVersion(f"{path} has format {found}, this version reads {FORMAT}")
+    files = content.get("files")
+    for name in files if isinstance(files, dict) else ():
         if not _FILE.fullmatch(str(name)):
             raise CheckpointUnsafe(f"{path} names the file {name!r}, which can't be one of its own")
     try:
