@@ -372,7 +372,7 @@ class Trainer(abc.ABC):
             at = None if resumed is None else resumed.timestep
             self.directory.start(run, self._facts(), unstructure(self.experiment), at)
             if self._checkpointer is not None:
-                self._checkpointer.start()
+                self._checkpointer.start(self.members, self._tracker)
         if self._executor is None:
             self._executor = self.make_executor()
         return Session(
