@@ -174,12 +174,16 @@ def write_json(path: Path, content: Any, lasting: bool = False) -> None:
     """
     temporary = path.with_name(f".{path.name}.new")
     text = json.dumps(finite(content), indent=2, default=str, allow_nan=False)
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        if lasting:
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def finite(content: Any) -> Any:

@@ -79,6 +79,7 @@ class Checkpointer:
                 if value is not None and self._missing(member.name, value):
                     best[member.name] = value
             self._try_to_publish(self.last, best)
+        self._failures = 0
         self._since = time.monotonic()
 
     def due(self, done: int, with_metrics: bool) -> bool:
