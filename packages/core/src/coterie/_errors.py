@@ -147,7 +147,13 @@ class CheckpointMismatch(CheckpointError):
 
 
 class CheckpointWriteError(CheckpointError, OSError):
-    """A file of trained state could not be written."""
+    """A file of trained state could not be written.
+
+    It is an ``OSError`` too: ``errno`` is what the system said, where it said something.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # also where the name of a file is known
 
 
 class TrainingInterrupted(KeyboardInterrupt, SystemExit):

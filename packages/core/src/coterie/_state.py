@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from safetensors.torch import save_file
 
 from ._errors import (
     CheckpointCorrupt,
+    CheckpointError,
     CheckpointNotFound,
     CheckpointUnsafe,
     CheckpointVersion,
@@ -29,6 +31,7 @@ from ._errors import (
 from ._types import State
 
 FORMAT = 1
+_LONGEST = 32 * 1024 * 1024  # of a header; as JSON it takes some 25 times that of memory
 _TENSOR = "$tensor"
 _FLOAT = "$float"
 _PICKLED = (b"PK", *(bytes((0x80, protocol)) for protocol in range(2, 6)))
@@ -133,6 +136,11 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
     structure, tensors = flatten_state(dict(state))
     header = json.dumps({"state": structure, "about": dict(about)}, sort_keys=True)
     metadata = {"coterie": str(FORMAT), "header": header, "sha256": _digest(header, tensors)}
+    if len(header) > _LONGEST // 2:  # the rest is for quoting it, and for the tensors
+        raise CheckpointWriteError(
+            f"could not write {path}: its plain values take {len(header):,} bytes, which is more "
+            "than is read; keep numbers in tensors"
+        )
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,11 +153,20 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
         _sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
         failure = CheckpointWriteError(f"could not write {path}: {error}")
-        failure.errno = getattr(error, "errno", None)
+        failure.errno = _errno(error)
+        failure.filename = str(path)
         raise failure from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _errno(error: Exception) -> int | None:
+    """Number of what the system said; safetensors has it in its text only."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"\(os error (\d+)\)", str(error))
+    return int(found[1]) if found else None
 
 
 def _sync_folder(folder: Path) -> None:
@@ -204,10 +221,13 @@ def _read_file(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
         # A safetensors file starts with a length, which may look like a pickle; then comes "{".
         if start[8:] != b"{" and start.startswith(_PICKLED):
             raise CheckpointUnsafe(f"{path} is a pickle or an archive and was not read")
+        length = int.from_bytes(start[:8], "little")
+        if length > _LONGEST:
+            raise CheckpointCorrupt(f"{path} has a header of {length} bytes, which was not read")
         with safe_open(path, framework="pt") as file:
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
             return file.metadata() or {}, tensors
-    except CheckpointUnsafe:
+    except CheckpointError:
         raise
     except Exception as error:  # safetensors raises many kinds
         raise CheckpointCorrupt(f"{path} can't be read: {error}") from error

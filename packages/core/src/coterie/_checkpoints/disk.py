@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import stat
 import uuid
@@ -19,6 +20,7 @@ except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
 UNFINISHED, DOOMED = ".tmp-", ".del-"
+_HALF_MADE = re.compile(r"\..+\.(safetensors\.\w+|json\.new)")
 _UNSUPPORTED = {errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL}
 
 
@@ -29,6 +31,14 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, and wait until their names are on the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync(folder.parent)
 
 
 @contextmanager
@@ -47,7 +57,7 @@ def new_folder(final: Path) -> Iterator[Path]:
     Raises:
         OSError: It could not be made.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(final.parent)
     made = final.parent / f"{UNFINISHED}{final.name}-{uuid.uuid4().hex[:8]}"
     made.mkdir(mode=stat.S_IRWXU)
     try:
@@ -74,10 +84,12 @@ def remove_folder(path: Path) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what a process left behind that was killed while it wrote or removed."""
-    if folder.is_dir():
-        for path in folder.iterdir():
-            if path.name.startswith((UNFINISHED, DOOMED)) and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name.startswith((UNFINISHED, DOOMED)) and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif _HALF_MADE.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink()
 
 
 def write_file(path: Path, text: str) -> None:

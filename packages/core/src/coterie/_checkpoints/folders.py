@@ -39,6 +39,11 @@ def _order(path: Path) -> tuple[int, int]:
     return int(match[1]), int(match[2] or 1)
 
 
+def timestep_of(path: Path) -> int:
+    """Tell from its name which timestep a checkpoint of a run is of."""
+    return _order(path)[0]
+
+
 def prune(folder: Path, keep: int) -> None:
     """Remove all checkpoints but the newest."""
     for path in committed(folder)[:-keep]:

@@ -12,13 +12,19 @@ from attrs import field, frozen
 from safetensors import safe_open
 
 from .._config.structure import structure, unstructure
-from .._errors import CheckpointCorrupt, CheckpointUnsafe, CheckpointVersion, ConfigError
+from .._errors import (
+    CheckpointCorrupt,
+    CheckpointUnsafe,
+    CheckpointVersion,
+    CheckpointWriteError,
+    ConfigError,
+)
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"
 RUN_FILE = "run.safetensors"
 MEMBERS = "members"
-_LARGEST = 64 * 1024 * 1024
+_LARGEST = 32 * 1024 * 1024
 _FILE = re.compile(r"(run|members/[A-Za-z0-9][A-Za-z0-9 ._=+,@-]*)\.safetensors")
 
 
@@ -156,9 +162,17 @@ def digest(path: Path) -> str:
 
 
 def manifest_text(manifest: Manifest) -> str:
-    """Write a manifest as JSON, always in the same way, with a digest of itself."""
+    """Write a manifest as JSON, always in the same way, with a digest of itself.
+
+    Raises:
+        CheckpointWriteError: It would be too long to be read.
+    """
     content = unstructure(manifest)
     text = json.dumps(content, indent=1, sort_keys=True)
+    if len(text) > _LARGEST - 100:
+        raise CheckpointWriteError(
+            f"the manifest would have {len(text):,} bytes, which is too long"
+        )
     checksum = hashlib.sha256(text.encode()).hexdigest()
     return json.dumps({**content, "checksum": checksum}, indent=1, sort_keys=True) + "\n"
 
@@ -169,22 +183,23 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         CheckpointCorrupt: It is missing, damaged, or was not written by this library.
         CheckpointUnsafe: It, or what it names, is no plain file of the checkpoint.
-        CheckpointVersion: Its format is newer than this version reads.
+        CheckpointVersion: Its format is one that this version does not read.
     """
     path = folder / MANIFEST
     check_plain(path)
     if path.stat().st_size > _LARGEST:
         raise CheckpointUnsafe(f"{path} has {path.stat().st_size} bytes; it was not read")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()  # not read_text, which reads "\r\n" as "\n"
         content = json.loads(text)
         checksum = content.pop("checksum")
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise CheckpointCorrupt(f"{path} is damaged: {error!r}") from None
     found = content.get("format")
-    if isinstance(found, int) and found > FORMAT:
-        raise CheckpointVersion(f"{path} has format {found}, this version reads up to {FORMAT}")
-    for name in content.get("files", ()):
+    if type(found) is int and found != FORMAT:
+        raise CheckpointVersion(f"{path} has format {found}, this version reads {FORMAT}")
+    files = content.get("files")
+    for name in files if isinstance(files, dict) else ():
         if not _FILE.fullmatch(str(name)):
             raise CheckpointUnsafe(f"{path} names the file {name!r}, which can't be one of its own")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from .._errors import CheckpointWriteError
 from .._state import write_state
 from .._types import State
-from .disk import new_folder, sync, write_file
+from .disk import new_folder, remove_leftovers, sync, write_file
 from .manifest import (
     MANIFEST,
     MEMBERS,
@@ -61,6 +61,7 @@ def _fill(
     members = folder / MEMBERS
     members.mkdir(mode=stat.S_IRWXU)
     streams = write_members(members)
+    remove_leftovers(members)  # of a member that was killed while it wrote
     try:
         write_state(folder / RUN_FILE, state_of(streams), {})
     except TypeError as error:  # the environment's state, or a logger's

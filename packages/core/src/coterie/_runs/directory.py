@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from .._checkpoints.disk import FolderLock
+from .._checkpoints.disk import FolderLock, make_folder
 from .._config.files import read_mapping
 from .._errors import ConfigError
 from .records import RunInfo, Summary
@@ -56,7 +56,7 @@ class RunDirectory:
         self._facts: dict[str, Any] = {}
         if self.path.exists() and not self.path.is_dir():
             raise ConfigError(f"run_dir={str(path)!r} is a file; give a new or empty folder")
-        if not self.path.is_dir() or not any(self.path.iterdir()):
+        if not self.path.is_dir() or _holds_nothing(self.path):
             return
         a_run = (self.path / "run.json").exists()
         if not (again and a_run):
@@ -88,7 +88,7 @@ class RunDirectory:
         """
         if not self._facts and (self.path / "run.json").exists():
             raise ConfigError(f"run_dir={str(self.path)!r} holds another run by now")
-        (self.path / "agents").mkdir(parents=True, exist_ok=True)
+        make_folder(self.path)
         self._lock.acquire()
         resumed = self._facts.get("resumed", [])
         if resumed_at is not None:
@@ -107,9 +107,11 @@ class RunDirectory:
             "platform": platform.platform(),
             "command": sys.argv,
         }
-        write_json(self.path / "run.json", self._facts)
+        # A run whose description is lost could not go on, whatever checkpoints it has.
+        write_json(self.path / "run.json", self._facts, lasting=True)
         if experiment is not None:
-            write_json(self.path / "experiment.json", experiment)
+            write_json(self.path / "experiment.json", experiment, lasting=True)
+        (self.path / "agents").mkdir(exist_ok=True)
 
     def agent_file(self, name: str) -> Path:
         """Where a member's trained agent is kept."""
@@ -123,7 +125,7 @@ class RunDirectory:
     def mark(self, status: str) -> None:
         """Note how the run ended: ``"finished"``, ``"interrupted"`` or ``"failed"``."""
         self._facts |= {"status": status, "ended": _now()}
-        write_json(self.path / "run.json", self._facts)
+        write_json(self.path / "run.json", self._facts, lasting=True)
         self._lock.release()
 
     @contextmanager
@@ -139,6 +141,11 @@ class RunDirectory:
     def add_evaluation(self, summary: Summary) -> Path:
         """Write the results of an evaluation beside earlier ones; return the file."""
         return write_evaluation(self.path, summary)
+
+
+def _holds_nothing(folder: Path) -> bool:
+    """Whether there is nothing in a folder but what a run that was killed at once leaves."""
+    return {path.name for path in folder.iterdir()} <= {".lock", ".run.json.new"}
 
 
 def write_evaluation(run: Path, summary: Summary, facts: Mapping[str, Any] | None = None) -> Path:
@@ -157,12 +164,26 @@ def write_evaluation(run: Path, summary: Summary, facts: Mapping[str, Any] | Non
     return path
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Replace a JSON file in one go; numbers that JSON does not know become null."""
+def write_json(path: Path, content: Any, lasting: bool = False) -> None:
+    """Replace a JSON file in one go; numbers that JSON does not know become null.
+
+    Args:
+        path: The file.
+        content: Plain values.
+        lasting: Whether to wait until it is on the disk itself.
+    """
     temporary = path.with_name(f".{path.name}.new")
     text = json.dumps(finite(content), indent=2, default=str, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text + "\n")
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def finite(content: Any) -> Any:

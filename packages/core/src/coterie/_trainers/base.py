@@ -388,7 +388,7 @@ class Trainer(abc.ABC):
             facts = run_facts(self.env, self.cfg)
             self.directory.start(run, facts, unstructure(self.experiment), at)
             if self._checkpointer is not None:
-                self._checkpointer.start()
+                self._checkpointer.start(self.members, self._tracker)
         if self._executor is None:
             self._executor = self.make_executor()
         return Session(

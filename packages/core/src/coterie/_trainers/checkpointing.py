@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from attrs import evolve
 
 from .._checkpoints.cfg import CheckpointCfg
 from .._checkpoints.disk import remove_leftovers, replace_by_link
-from .._checkpoints.folders import CHECKPOINTS, new_name, prune, remove_later
+from .._checkpoints.folders import CHECKPOINTS, new_name, prune, remove_later, timestep_of
 from .._checkpoints.manifest import MEMBERS
 from .._checkpoints.writing import write_checkpoint
 from .._errors import CheckpointWriteError
 from .._executors.saving import member_file
 from .._runs.directory import RunDirectory, write_json
+from .._runs.episodes import EpisodeTracker
 from .._types import State
 from .capture import Capture
+from .members import Member
 
 AGENTS, BEST = "agents", "best"
 _PATIENCE = 3
@@ -53,15 +58,28 @@ class Checkpointer:
         """Whether a checkpoint is one of this run's."""
         return path.resolve().parent == self._folder.resolve()
 
-    def start(self) -> None:
+    def start(self, members: Sequence[Member], tracker: EpisodeTracker) -> None:
         """Tidy up when a run begins, or goes on.
 
-        Somebody may have been killed while writing; and what came after the checkpoint that the
-        run goes on from is no part of it any more.
+        Somebody may have been killed while writing, or before the agents of the last checkpoint
+        were brought where they are looked for; and what came after the checkpoint that the run
+        goes on from is no part of it any more.
+
+        Args:
+            members: The population.
+            tracker: Its episodes.
         """
-        remove_leftovers(self._folder)
+        for folder in (self._folder, self._run / AGENTS, self._run / BEST):
+            remove_leftovers(folder)
         if self.last is not None:
             remove_later(self.last)
+            best = {}
+            for member, episodes in zip(members, tracker.members, strict=True):
+                value = episodes.mean_return
+                if value is not None and self._missing(member.name, value):
+                    best[member.name] = value
+            self._try_to_publish(self.last, best)
+        self._failures = 0
         self._since = time.monotonic()
 
     def due(self, done: int, with_metrics: bool) -> bool:
@@ -94,16 +112,13 @@ class Checkpointer:
         """
         self._since = time.monotonic()
         best = self._better(capture)
-        self.best |= best
+        capture = evolve(capture, best=self.best | best)
         path = new_name(self._folder, capture.position.timestep)
         write_checkpoint(path, write_members, capture.state, capture.manifest)
         self._failures = 0
-        self.last = path
+        self.best, self.last = self.best | best, path
         if capture.position.timestep > capture.position.first_timestep:
-            try:
-                self._publish(path, best, capture.position.timestep)
-            except OSError as error:  # what counts is there
-                _warn(f"{path} is whole, but its agents could not be copied beside it: {error}")
+            self._try_to_publish(path, best)
         prune(self._folder, self._cfg.keep)
         return path
 
@@ -130,7 +145,23 @@ class Checkpointer:
                 found[member.name] = value
         return found
 
-    def _publish(self, path: Path, best: Mapping[str, float], timestep: int) -> None:
+    def _missing(self, name: str, mean_return: float) -> bool:
+        """Whether a member's best agent is that of the last checkpoint, and was not copied."""
+        if not self._cfg.best or mean_return != self.best.get(name):
+            return False
+        about = member_file(self._run / BEST, name).with_suffix(".json")
+        try:
+            return bool(json.loads(about.read_bytes())["mean_return"] < mean_return)
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+
+    def _try_to_publish(self, path: Path, best: Mapping[str, float]) -> None:
+        try:
+            self._publish(path, best)
+        except OSError as error:  # what counts is there
+            _warn(f"{path} is whole, but its agents could not be copied beside it: {error}")
+
+    def _publish(self, path: Path, best: Mapping[str, float]) -> None:
         """Let the run's newest and best agents be found without looking into checkpoints."""
         for file in (path / MEMBERS).iterdir():
             replace_by_link(file, self._run / AGENTS / file.name)
@@ -139,7 +170,7 @@ class Checkpointer:
         for name, value in best.items():
             target = member_file(self._run / BEST, name)
             replace_by_link(member_file(path / MEMBERS, name), target)
-            about = {"timestep": timestep, "mean_return": value}
+            about = {"timestep": timestep_of(path), "mean_return": value}
             write_json(target.with_suffix(".json"), about)
 
 
