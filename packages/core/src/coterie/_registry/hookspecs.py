@@ -143,7 +143,7 @@ class CoterieSpecs:
 
             @hookimpl
             def coterie_should_stop(progress):
-                if progress.scalars.get("policy/entropy", 1.0) < 0.01:
+                if progress.scalars.get("entropy", 1.0) < 0.01:
                     return "its policy has become deterministic"
 
         Args:
