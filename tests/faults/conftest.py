@@ -22,6 +22,7 @@ SEED = int(os.environ.get("COTERIE_FAULTS_SEED", "0"))
 
 sys.path.append(str(HERE))  # for the neighbours, which scripts import too
 
+import crash_chain  # noqa: E402
 import fault_plan  # noqa: E402
 import fault_survey  # noqa: E402
 from fault_survey import Patience, Stalls  # noqa: E402
@@ -40,7 +41,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say what was injected, and how long it took until the user knew."""
+    """Say what was injected, and how long it took until the user knew; and who was killed."""
+    for kind, count in sorted(crash_chain.counts.items()):
+        terminalreporter.write_line(f"crashes: {count} {kind}")
     if not _delays:
         return
     count = sum(map(len, _delays.values()))

@@ -139,7 +139,7 @@ def plan_of(run: Path, case: tuple[str, str], how: dict[str, Any] | None) -> dic
         fail["stamp"] = str(run.with_name(f"stamp-{time.monotonic_ns()}"))
     slow = 0.0 if how is None else how["slow"]
     plan = {"run": str(run), "trainer": case[0], "population": case[1], "slow": slow}
-    return {**plan, "fail": fail, "warm": True}
+    return {**plan, "fail": fail, "warm": True, "calm": how is None}
 
 
 def kill(victim: Victim, plan: dict[str, Any], how: dict[str, Any], seconds: float) -> bool:

@@ -31,7 +31,7 @@ from ._errors import (
 from ._types import State
 
 FORMAT = 1
-_LONGEST = 32 * 1024 * 1024  # of a header; as JSON it takes some 25 times that of memory
+_LONGEST = 32 * 1024 * 1024  # of a header; as JSON it may take fifty times that of memory
 _TENSOR = "$tensor"
 _FLOAT = "$float"
 _PICKLED = (b"PK", *(bytes((0x80, protocol)) for protocol in range(2, 6)))

@@ -90,15 +90,24 @@ class Boundary:
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Go on where :meth:`state_dict` was taken; the environment must be there, too."""
+        """Go on where :meth:`state_dict` was taken; the environment must be there, too.
+
+        Raises:
+            EnvContractError: It is another environment's; nothing was changed.
+            ValueError: The same.
+        """
         states, device = state["states"], self.env.device
-        self.observations = _tree(self.env.observation_space, state["observations"], device)
-        self.states = (
-            None
-            if states is None or self.env.state_space is None
-            else _tree(self.env.state_space, states, device)
-        )
-        self._resetting = state["resetting"].to(device)
+        observations = _tree(self.env.observation_space, state["observations"], device)
+        self._checks.observations(observations, None)
+        if states is not None and self.env.state_space is not None:
+            states = _tree(self.env.state_space, states, device)
+            self._checks.states(states, None)
+        elif self.env.state_space is not None or states is not None:
+            raise ValueError("the privileged observation is missing, or there is one too many")
+        resetting = state["resetting"].to(device)
+        if (resetting.dtype, resetting.shape) != (torch.bool, self._every.shape):
+            raise ValueError("it is not known which instances wait for their reset")
+        self.observations, self.states, self._resetting = observations, states, resetting
         self.claim()
 
     def step(self, actions: Tree, timestep: int) -> Transition[Any]:

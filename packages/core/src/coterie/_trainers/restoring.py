@@ -15,7 +15,7 @@ from attrs import asdict
 from .._checkpoints.manifest import Manifest, MemberRecord
 from .._checkpoints.reading import Checkpoint
 from .._envs.boundary import Boundary
-from .._errors import CheckpointMismatch, CoterieError, WorkerError
+from .._errors import CheckpointError, CheckpointMismatch, WorkerError
 from .._runs.directory import installed_versions
 from .._runs.episodes import EpisodeTracker
 from .._types import State
@@ -104,11 +104,13 @@ def restore(
         _load_population(state["members"], members, undo)
         _load_surroundings(state, boundary, tracker, undo)
         position_of(checkpoint.manifest, state)
+        state["best"] = {name: float(value) for name, value in state["best"].items()}
+        state["loggers"] = {name: dict(place) for name, place in state["loggers"].items()}
     except BaseException as error:
         for action in reversed(undo):
             with suppress(Exception):  # what refused its state has its own still
                 action()
-        if isinstance(error, CoterieError) or not isinstance(error, Exception):
+        if isinstance(error, CheckpointError) or not isinstance(error, Exception):
             raise
         raise CheckpointMismatch(
             f"{checkpoint.path} does not fit: {type(error).__name__}: {error}"
@@ -159,12 +161,26 @@ def _load_surroundings(
     state: State, boundary: Boundary, tracker: EpisodeTracker, undo: list[Callable[[], None]]
 ) -> None:
     undo.append(partial(tracker.load_state_dict, copy.deepcopy(tracker.state_dict())))
-    undo.append(boundary.abandon)
+    undo.append(_way_back(boundary))
     tracker.load_state_dict(state["tracker"])
     boundary.abandon()
     if state["environment"] is not None and boundary.env.saves_state:
         boundary.env.load_state_dict(state["environment"])
         boundary.load_state_dict(state["boundary"])
+
+
+def _way_back(boundary: Boundary) -> Callable[[], None]:
+    """Find out how to let an environment go on where it is; if that can't be, from a reset."""
+    env = boundary.env
+    if not (boundary.live and env.saves_state):
+        return boundary.abandon
+    before = copy.deepcopy((env.state_dict(), boundary.state_dict()))
+
+    def go_back() -> None:
+        env.load_state_dict(before[0])
+        boundary.load_state_dict(before[1])
+
+    return go_back
 
 
 def position_of(manifest: Manifest, state: State) -> Position:
@@ -173,7 +189,7 @@ def position_of(manifest: Manifest, state: State) -> Position:
         timestep=manifest.timestep,
         first_timestep=manifest.first_timestep,
         timesteps=manifest.timesteps,
-        resets=state["resets"],
-        seconds=state["seconds"],
-        run_seconds=state["run_seconds"],
+        resets=int(state["resets"]),
+        seconds=float(state["seconds"]),
+        run_seconds=float(state["run_seconds"]),
     )
