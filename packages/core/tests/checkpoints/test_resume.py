@@ -329,8 +329,10 @@ def test_step_by_step(tmp_path):
     with pytest.raises(TrainerStateError, match="is under way"):
         trainer.resume()
     again = trainer_for(kind=StepTrainer)
+    other = trainer_for(tmp_path / "run", resume=True)
     with pytest.raises(CheckpointWriteError, match="somebody else is writing"):
-        trainer_for(tmp_path / "run", resume=True).train()
+        other.train()
+    assert other.unfinished
     assert again.resume(checkpoint(tmp_path / "run", 17)) == 17
     for timestep in range(17, 40):
         again.train(timestep=timestep)

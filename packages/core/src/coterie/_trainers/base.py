@@ -359,7 +359,11 @@ class Trainer(abc.ABC):
             self._boundary.reset(reset_seed(self.env, self.members, "train", self._standing.resets))
             self._tracker.forget_unfinished()
             self._standing.resets += 1
-        return self._session("train", self._boundary, self._tracker, cut, resumed)
+        try:
+            return self._session("train", self._boundary, self._tracker, cut, resumed)
+        except BaseException:
+            self._standing.resumed = resumed  # still to be done
+            raise
 
     def _eval_session(self, wanted: Evaluation | None = None) -> Session:
         boundary = make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)

@@ -104,6 +104,7 @@ def restore(
         _load_population(state["members"], members, undo)
         _load_surroundings(state, boundary, tracker, undo)
         position_of(checkpoint.manifest, state)
+        state["stopper"] = {n: (float(best), int(at)) for n, (best, at) in state["stopper"].items()}
         state["best"] = {name: float(value) for name, value in state["best"].items()}
         state["loggers"] = {name: dict(place) for name, place in state["loggers"].items()}
     except BaseException as error:
