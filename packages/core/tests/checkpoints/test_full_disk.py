@@ -269,9 +269,9 @@ def test_two_writers_on_one_run(tmp_path):
         assert other.stdout.readline() == "locked\n"
         trainer = trainer_for(run, timesteps=12, resume=True)
         before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-        with pytest.raises(CheckpointWriteError, match="another process is writing to the run"):
+        with pytest.raises(CheckpointWriteError, match="somebody else is writing to the run"):
             trainer.train()
-        with pytest.raises(CheckpointWriteError, match="another process is writing to the run"):
+        with pytest.raises(CheckpointWriteError, match="somebody else is writing to the run"):
             trainer.save()
         assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     finally:

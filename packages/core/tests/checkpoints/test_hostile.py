@@ -199,6 +199,7 @@ def test_what_could_not_be_read_is_not_written(tmp_path):
         (("resets",), None),
         (("best",), [5]),
         (("loggers",), {"csv": 5}),
+        (("stopper",), {"sum-0": 5}),
         (("environment",), {"streams": 5}),
     ],
 )
