@@ -193,6 +193,24 @@ def fuzz(session: nox.Session) -> None:
     session.run("pytest", "-q", *what, *options, env={"COTERIE_FUZZ": count})
 
 
+@nox.session
+def crashes(session: nox.Session) -> None:
+    """Kill runs, damage checkpoints, lose power: nox -s crashes -- COUNT [SEED] [for pytest]."""
+    install_workspace(session, *group("test"))
+    defaults = ("200", str(random.randrange(10**6)))
+    count, seed, *more = [*session.posargs, *defaults[len(session.posargs) :]]
+    session.log(f"{count} kills of seed {seed}")
+    env = {
+        "COTERIE_CRASHES": count,
+        "COTERIE_CRASH_STATES": "4000",
+        "COTERIE_FAULTS_SEED": seed,
+        "COTERIE_MUTATIONS": "10000",
+        "OMP_NUM_THREADS": "1",
+    }
+    what = ("tests/faults/test_crashes.py", "packages/core/tests/checkpoints")
+    session.run("pytest", "-q", *what, "--timeout=1800", *more, env=env)
+
+
 @nox.session(name="faults-skrl")
 def faults_skrl(session: nox.Session) -> None:
     """Show that the harness finds hangs: let skrl's parallel trainer meet the faults."""

@@ -5,20 +5,25 @@ from __future__ import annotations
 import ast
 import os
 import pickle
+import stat
 from pathlib import Path
 
 import pytest
 import torch
 
-from coterie import CheckpointUnsafe, ConfigError
+from coterie import CheckpointUnsafe, ConfigError, SequentialTrainer
 from coterie._config.files import read_mapping
 from coterie._state import read_state
+from coterie.testing import CountingEnv, SumAgent
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted(ROOT.glob("packages/*/src/**/*.py"))
 FORBIDDEN = {
+    "__import__",
     "cloudpickle.load",
     "cloudpickle.loads",
+    "dill.load",
+    "dill.loads",
     "eval",
     "exec",
     "joblib.load",
@@ -31,13 +36,20 @@ FORBIDDEN = {
     "pickle.load",
     "pickle.loads",
     "shelve.open",
+    "shutil.unpack_archive",
+    "torch.distributed.checkpoint.load",
+    "torch.hub.load",
     "torch.jit.load",
     "torch.load",
+    "torch.package.PackageImporter",
+    "torch.serialization.add_safe_globals",
     "yaml.full_load",
     "yaml.load",
     "yaml.unsafe_load",
 }
 REASONS = {
+    # Names that the trainer which started it asks for.
+    "coterie_backends_mp/_server.py": {"__import__"},
     # Between a trainer and the workers that it started itself.
     "coterie_backends_mp/_channel.py": {"pickle.load", "pickle.loads"},
     "coterie_backends_mp/_packing.py": {"pickle.loads", "torch.load"},
@@ -46,6 +58,37 @@ REASONS = {
     "coterie_envs/_pettingzoo/worker.py": {"pickle.loads"},
     # With a loader that extends the safe one; see the test below.
     "coterie/_config/files.py": {"yaml.load"},
+}
+
+
+READERS = [
+    "_checkpoints/disk.py",
+    "_checkpoints/folders.py",
+    "_checkpoints/manifest.py",
+    "_checkpoints/reading.py",
+    "_state.py",
+]
+HARMLESS = {
+    "__future__",
+    "attrs",
+    "collections",
+    "contextlib",
+    "errno",
+    "fcntl",
+    "hashlib",
+    "json",
+    "math",
+    "os",
+    "pathlib",
+    "re",
+    "safetensors",
+    "shutil",
+    "stat",
+    "tempfile",
+    "torch",
+    "typing",
+    "uuid",
+    "warnings",
 }
 
 
@@ -101,3 +144,32 @@ def test_a_pickle_is_refused_as_trained_state(
         with pytest.raises(CheckpointUnsafe, match=name):
             read_state(name)
     assert not Path("canary").exists()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_reads_checkpoints_imports_nothing_that_could_run_code(name: str) -> None:
+    tree = ast.parse((ROOT / "packages/core/src/coterie" / name).read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    found = {alias.name for node in imports for alias in node.names}
+    found |= {str(node.module) for node in froms if node.level == 0}
+    assert {name.split(".")[0] for name in found} <= HARMLESS
+
+
+def test_a_checkpoint_is_for_its_owner_alone(tmp_path: Path) -> None:
+    env = CountingEnv(2)
+    spaces = {"observation_space": env.observation_space, "action_space": env.action_space}
+    cfg = {"timesteps": 4, "disable_progressbar": True}
+    run = tmp_path / "run"
+    trainer = SequentialTrainer(env=env, agents=SumAgent(**spaces), cfg=cfg, run_dir=run)
+    before = os.umask(0)
+    try:
+        trainer.train()
+        trainer.save(tmp_path / "other")
+    finally:
+        os.umask(before)
+    for folder in (*(run / "checkpoints").iterdir(), tmp_path / "other"):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE((folder / "members").stat().st_mode) == 0o700
+    for file in run.rglob("*.safetensors"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600

@@ -6,6 +6,7 @@
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from coterie._checkpoints import writing
 from coterie._checkpoints.disk import sync
 from coterie._trainers import checkpointing
 from coterie.testing import CountingEnv, SumAgent, agents_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 LIMIT = int(os.environ.get("COTERIE_CRASH_STATES", "200"))
 STEPS = 5

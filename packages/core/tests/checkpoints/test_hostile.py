@@ -1,12 +1,14 @@
 """Checkpoints that mean harm are refused: nothing runs, nothing is written, nothing changes."""
 
+import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from checkpoint_makers import content, states, trainer_for
-from hostile import AGENT, corpus, crafted, edit, exchange, programs, raw
+from hostile import AGENT, Canary, corpus, crafted, edit, exchange, programs, raw
 
 from coterie import CheckpointError, CheckpointMismatch, CheckpointUnsafe, CheckpointWriteError
 from coterie._checkpoints.manifest import MANIFEST, RUN_FILE
@@ -64,12 +66,59 @@ def test_it_is_refused(good, changes, canary, trainer, tmp_path, number):
     shutil.copytree(good, folder)
     change(folder)
     before, there = everything(trainer), sorted(tmp_path.rglob("*"))
-    with Peak() as peak, pytest.raises(CheckpointError):
+    with Peak() as peak, Audit() as audit, pytest.raises(CheckpointError):
         trainer.resume(folder)
+    assert audit.seen == []
     assert_same_state(everything(trainer), before)
     assert sorted(tmp_path.rglob("*")) == there
     assert not canary.exists()
     assert peak.bytes < ROOM
+
+
+class Audit:
+    """Notes what Python itself tells of a block: code that is run, files that are written."""
+
+    TELLING = (
+        "code.__new__",
+        "compile",
+        "ctypes.dlopen",
+        "exec",
+        "import",
+        "os.mkdir",
+        "os.remove",
+        "os.rename",
+        "os.system",
+        "pickle.find_class",
+        "shutil.unpack_archive",
+        "socket.connect",
+        "subprocess.Popen",
+    )
+    current = None
+    hooked = False
+
+    def __enter__(self):
+        if not Audit.hooked:
+            sys.addaudithook(Audit._hear)  # it can't be taken away again
+            Audit.hooked = True
+        self.seen, Audit.current = [], self
+        return self
+
+    def __exit__(self, *_):
+        Audit.current = None
+
+    @staticmethod
+    def _hear(event, arguments):
+        writes = (
+            event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+        )
+        if Audit.current is not None and (writes or event in Audit.TELLING):
+            Audit.current.seen.append((event, *map(str, arguments[:1])))
+
+
+def test_the_audit_hears_what_it_is_for(tmp_path):
+    with Audit() as audit:
+        pickle.loads(pickle.dumps(Canary(str(tmp_path / "canary"))))
+    assert {event for event, _ in audit.seen} == {"pickle.find_class", "open"}
 
 
 class Peak:
@@ -150,6 +199,7 @@ def test_what_could_not_be_read_is_not_written(tmp_path):
         (("resets",), None),
         (("best",), [5]),
         (("loggers",), {"csv": 5}),
+        (("stopper",), {"sum-0": 5}),
         (("environment",), {"streams": 5}),
     ],
 )

@@ -90,6 +90,16 @@ class RunDirectory:
             raise ConfigError(f"run_dir={str(self.path)!r} holds another run by now")
         make_folder(self.path)
         self._lock.acquire()
+        try:
+            self._describe(run, facts, resumed_at)
+            if experiment is not None:
+                write_json(self.path / "experiment.json", experiment, lasting=True)
+            (self.path / "agents").mkdir(exist_ok=True)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _describe(self, run: RunInfo, facts: Mapping[str, Any], resumed_at: int | None) -> None:
         resumed = self._facts.get("resumed", [])
         if resumed_at is not None:
             resumed = [*resumed, {"timestep": resumed_at, "at": _now()}]
@@ -109,9 +119,6 @@ class RunDirectory:
         }
         # A run whose description is lost could not go on, whatever checkpoints it has.
         write_json(self.path / "run.json", self._facts, lasting=True)
-        if experiment is not None:
-            write_json(self.path / "experiment.json", experiment, lasting=True)
-        (self.path / "agents").mkdir(exist_ok=True)
 
     def agent_file(self, name: str) -> Path:
         """Where a member's trained agent is kept."""

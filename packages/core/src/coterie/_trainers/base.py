@@ -439,13 +439,12 @@ class Trainer(abc.ABC):
                 f"timesteps={timesteps}, but {manifest.timestep} are done already in "
                 f"{checkpoint.path}; give more"
             )
-        state = restore(checkpoint, self.members, self._boundary, self._tracker)
+        state = restore(checkpoint, self.members, self._boundary, self._tracker, self._stopper)
         warn_of_differences(manifest)
         position = position_of(manifest, state)
         if timesteps is not None:
             position = evolve(position, timesteps=timesteps)
         self._standing.take_over(position)
-        self._stopper.load_state_dict(state["stopper"])
         if self._checkpointer is not None and self._checkpointer.owns(checkpoint.path):
             self._checkpointer.best = dict(state["best"])
             self._checkpointer.last = checkpoint.path

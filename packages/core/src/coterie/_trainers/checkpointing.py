@@ -116,9 +116,10 @@ class Checkpointer:
         path = new_name(self._folder, capture.position.timestep)
         write_checkpoint(path, write_members, capture.state, capture.manifest)
         self._failures = 0
-        self.best, self.last = self.best | best, path
+        kept = {name: v for name, v in best.items() if member_file(path / MEMBERS, name).exists()}
+        self.best, self.last = self.best | kept, path
         if capture.position.timestep > capture.position.first_timestep:
-            self._try_to_publish(path, best)
+            self._try_to_publish(path, kept)
         prune(self._folder, self._cfg.keep)
         return path
 

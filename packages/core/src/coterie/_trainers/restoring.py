@@ -21,6 +21,7 @@ from .._runs.episodes import EpisodeTracker
 from .._types import State
 from .capture import Position, environment_record, failure_from, member_record
 from .members import Member
+from .stopping import Stopper
 
 _FIXED = ("name", "kind", "seed", "scope")
 _TELLING = ("torch", "numpy", "gymnasium", "coterie-core", "coterie-agents", "coterie-envs")
@@ -83,7 +84,11 @@ def warn_of_differences(manifest: Manifest) -> None:
 
 
 def restore(
-    checkpoint: Checkpoint, members: Sequence[Member], boundary: Boundary, tracker: EpisodeTracker
+    checkpoint: Checkpoint,
+    members: Sequence[Member],
+    boundary: Boundary,
+    tracker: EpisodeTracker,
+    stopper: Stopper,
 ) -> State:
     """Give a trainer's parts their states from a checkpoint.
 
@@ -104,7 +109,8 @@ def restore(
         _load_population(state["members"], members, undo)
         _load_surroundings(state, boundary, tracker, undo)
         position_of(checkpoint.manifest, state)
-        state["stopper"] = {n: (float(best), int(at)) for n, (best, at) in state["stopper"].items()}
+        undo.append(partial(stopper.load_state_dict, stopper.state_dict()))
+        stopper.load_state_dict(state["stopper"])
         state["best"] = {name: float(value) for name, value in state["best"].items()}
         state["loggers"] = {name: dict(place) for name, place in state["loggers"].items()}
     except BaseException as error:

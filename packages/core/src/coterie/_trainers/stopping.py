@@ -45,7 +45,7 @@ class Stopper:
 
     def load_state_dict(self, state: State) -> None:
         """Go back to what :meth:`state_dict` returned."""
-        self._best = dict(state)
+        self._best = {name: (float(best), int(at)) for name, (best, at) in state.items()}
 
     def _too_long(self, progress: MemberProgress) -> str | None:
         minutes = self._cfg.minutes
