@@ -127,4 +127,6 @@ def test_mlflow_without_a_server(tmp_path):
         for key in ("env_steps", "episode/return"):
             history = client.get_metric_history(run.info.run_id, key)
             steps = sorted(metric.step for metric in history)
-            assert steps == [8, 16, 20, 28, 36, 40], (name, key)
+            # The episodes of a member that failed count no more, until it takes part again.
+            some = name == "raising-1" and key == "episode/return"
+            assert steps == ([28, 36, 40] if some else [8, 16, 20, 28, 36, 40]), (name, key)
