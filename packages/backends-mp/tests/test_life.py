@@ -23,6 +23,7 @@ from coterie import (
     WorkerTimeout,
     structure,
 )
+from coterie.plugins import hookimpl, register
 from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state, nothing_global
 from coterie_backends_mp import ParallelTrainer, WorkerServer, _warm
 from coterie_backends_mp._launcher import Launcher
@@ -360,3 +361,28 @@ def test_workers_stay_on_cores_of_their_own_when_asked() -> None:
         else:
             assert found == [mine, mine]
     assert sorted(os.sched_getaffinity(0)) == mine
+
+
+def test_the_time_of_parts_does_not_run_backwards_when_a_member_stops(tmp_path):
+    class Stops:
+        @hookimpl
+        def coterie_should_stop(self, progress):
+            return "enough" if (progress.member.index, progress.timestep) == (0, 20) else None
+
+    class Silent:
+        @hookimpl
+        def coterie_run_finished(self):
+            pass
+
+    register(Stops(), name="stops-in-a-test")
+    env = CountingEnv(4)
+    cfg = {"timesteps": 40, "metrics_interval": 5, "disable_progressbar": True}
+    agents = agents_for(env, SumAgent, SumAgent)
+    with ParallelTrainer(env=env, agents=agents, cfg=cfg, run_dir=tmp_path / "run") as trainer:
+        summary = trainer.train()
+    register(Silent(), name="stops-in-a-test")
+    assert [member.stopped for member in summary.members] == ["enough", None]
+    lines = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    spent = [float(line.split(",")[5]) for line in lines if ",,time/members/" in line]
+    assert len(spent) > 20
+    assert min(spent) >= 0

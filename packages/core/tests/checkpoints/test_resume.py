@@ -440,3 +440,12 @@ def test_other_versions_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads + 1)
     with pytest.warns(RuntimeWarning, match=f"torch had {threads} threads and has {threads + 1}"):
         trainer_for().resume(tmp_path / "run")
+
+
+def test_a_checkpoint_between_two_timesteps_needs_a_path(tmp_path):
+    trainer = trainer_for(kind=StepTrainer)
+    trainer.train()
+    with pytest.raises(ConfigError, match="give the path"):
+        trainer.save()
+    assert trainer.save(tmp_path / "one") == tmp_path / "one"
+    assert trainer_for().resume(tmp_path / "one") == 1

@@ -189,10 +189,13 @@ class Trainer(abc.ABC):
             ConfigError: There is no path, and no folder of the run.
             TrainerStateError: The trainer is running or closed.
         """
-        if path is None and self._checkpointer is None:
-            raise ConfigError("give the path of the checkpoint: this trainer keeps none itself")
+        self._check_path(path)
         with self._running():
             return self._save(path)
+
+    def _check_path(self, path: str | Path | None) -> None:
+        if path is None and self._checkpointer is None:
+            raise ConfigError("give the path of the checkpoint: this trainer keeps none itself")
 
     def resume(self, path: str | Path | None = None, *, timesteps: int | None = None) -> int:
         """Take over a checkpoint; the next :meth:`train` goes on from there.

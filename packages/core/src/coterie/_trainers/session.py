@@ -81,6 +81,7 @@ class Session:
     on_picture: Callable[[Any], bool] | None = None
     recorder: Recorder = field(init=False)
     clock: Clock = field(init=False, factory=Clock)
+    _spent: dict[str, float] = field(init=False, factory=dict)
     _saved_at: int | None = field(init=False, default=None)
     _salvaged: Path | None = field(init=False, default=None)
     _paused: bool = field(init=False, default=False)
@@ -171,6 +172,12 @@ class Session:
             member.status, member.reason = "stopped", reason
             self.recorder.close_episodes(member)
             _log.info("%s is stopped at step %d: %s", member.name, self.recorder.timestep, reason)
+        self._open_again()
+
+    def _open_again(self) -> None:
+        """Hand the members over anew; the executor counts its seconds from zero then."""
+        for name, seconds in self.executor.timings().items():
+            self._spent[name] = self._spent.get(name, 0.0) + seconds
         self._open()
 
     def _open(self) -> None:
@@ -233,7 +240,7 @@ class Session:
         member.status, member.failure = "failed", error
         self._someone_left()
         self.executor.settle(self.members)
-        self._open()
+        self._open_again()
 
     def capture(self) -> Capture:
         """Take everything down that the run goes on from, but for the agents."""
@@ -309,7 +316,10 @@ class Session:
 
     def _timings(self) -> dict[str, float]:
         """Seconds per part since the start of the run."""
-        members = {f"members/{name}": value for name, value in self.executor.timings().items()}
+        members = {
+            f"members/{name}": self._spent.get(name, 0.0) + seconds
+            for name, seconds in self.executor.timings().items()
+        }
         return {"environment": self.clock.environment, "members": self.clock.members, **members}
 
     def _bring_home(self, error: BaseException | None) -> list[Exception]:

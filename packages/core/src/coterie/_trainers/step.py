@@ -71,6 +71,7 @@ class StepTrainer(SequentialTrainer):
         """Write a checkpoint between two timesteps; arguments and errors as for the base."""
         if self._active is None or self._active.run.mode == "eval":
             return super().save(path)
+        self._check_path(path)
         with self._running():
             return self._active.save(None if path is None else Path(path))
 
