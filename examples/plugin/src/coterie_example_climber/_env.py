@@ -10,7 +10,15 @@ from attrs import frozen
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from coterie import ConfigError, EnvAdapter, VectorEnv, derive_seed, structure
+from coterie import (
+    ConfigError,
+    EnvAdapter,
+    EnvContractError,
+    State,
+    VectorEnv,
+    derive_seed,
+    structure,
+)
 
 _LENGTH = 20
 _REACH = 0.2
@@ -88,6 +96,34 @@ class PointEnv(VectorEnv):
             self._points[rows] = self._starts(rows.tolist())
             self._ages[rows] = 0
         return self._points, rewards, terminated, truncated, infos
+
+    @property
+    def saves_state(self) -> bool:
+        """It can: points, ages and random streams are all that there is."""
+        return True
+
+    def state_dict(self) -> State:
+        """Return everything that the following steps depend on."""
+        return {
+            "points": self._points.clone(),
+            "ages": self._ages.clone(),
+            "streams": [stream.get_state() for stream in self._streams],
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go on from what :meth:`state_dict` returned.
+
+        Raises:
+            EnvContractError: The state is of another number of instances.
+        """
+        if len(state["streams"]) != self.num_envs:
+            raise EnvContractError(
+                f"the state is of {len(state['streams'])} instances, here are {self.num_envs}"
+            )
+        self._points = state["points"].to(self.device, copy=True)
+        self._ages = state["ages"].to(self.device, copy=True)
+        for stream, drawn in zip(self._streams, state["streams"], strict=True):
+            stream.set_state(drawn)
 
     def _seed_streams(self, seed: int | Sequence[int] | None) -> None:
         for index, stream in enumerate(self._streams):

@@ -15,6 +15,7 @@ class TimedTrainer(Trainer):
 
     kind: ClassVar[str] = "timed"
     config_class: ClassVar[type[Any]] = TimedTrainerCfg
+    equal_to_sequential: ClassVar[bool] = True
 
     def make_executor(self) -> Executor:
         """Make the executor that holds a stop-watch."""

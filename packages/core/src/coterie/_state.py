@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -148,6 +148,8 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
         os.close(handle)
         save_file(tensors, temporary, metadata=metadata)
         with open(temporary, "rb+") as file:
+            _sort_header(file)
+            file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
         _sync_folder(path.parent)
@@ -159,6 +161,20 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _sort_header(file: BinaryIO) -> None:
+    """Put the facts in a file's header in order, so that equal states are equal files.
+
+    safetensors writes them in an order of its own, another one each time.
+    """
+    length = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(length))
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    if len(text) <= length:
+        file.seek(8)
+        file.write(text.ljust(length))
 
 
 def _errno(error: Exception) -> int | None:

@@ -108,9 +108,18 @@ def test_where_nothing_is_known_the_first_are_shown(make_run):
 @pytest.mark.parametrize("status", ["failed", "stopped"])
 def test_a_member_that_acts_no_more_keeps_what_it_had(make_run, status):
     state = seen(make_run(["a"]), [5.0])
+    state.see(View(members=[MemberView(status, 5.0)]))
+    before = state.members[0].history.points()
     state.see(View(members=[MemberView(status, -100.0)]))
     (member,) = state.members
-    assert (member.mean_return, member.history.points()) == (5.0, [5.0])
+    assert (member.mean_return, member.history.points()) == (5.0, before)
+
+
+def test_what_a_member_stopped_with_is_shown(make_run):
+    state = seen(make_run(["a"]), [5.0])
+    state.see(View(members=[MemberView("stopped", 30.0)]))
+    (member,) = state.members
+    assert (member.mean_return, member.history.points()) == (30.0, [5.0, 30.0])
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,12 @@ def compare(
     return Comparison(entries=entries, experiment=_merged(experiments[0], entries))
 
 
-def load_run(run: Path) -> Experiment:
+def load_run(run: Path, otherwise: str = "evaluate it there, with trainer.eval()") -> Experiment:
     """Read the experiment that a run was made from.
+
+    Args:
+        run: Folder of the run.
+        otherwise: What to do with a run that a script made.
 
     Raises:
         ConfigError: There is no such run, or it was not made from an experiment.
@@ -107,8 +111,7 @@ def load_run(run: Path) -> Experiment:
     path = run / "experiment.json"
     if not path.exists():
         reason = (
-            "was made from objects in a script, not from an experiment; evaluate it there, with "
-            "trainer.eval()"
+            f"was made from objects in a script, not from an experiment; {otherwise}"
             if (run / "run.json").exists()
             else "holds no run"
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -65,6 +67,9 @@ class Resume:
         from .threads import torch_threads
         from .train import conclude
 
+        if _only_begun(Path(self.run_dir)):
+            with torch_threads(self.threads):
+                return conclude(self._begin(Path(self.run_dir)), Path(self.run_dir))
         checkpoint = find_checkpoint(Path(self.run_dir))
         run = checkpoint.path.parent.parent
         threads = checkpoint.manifest.torch_threads if self.threads is None else self.threads
@@ -79,28 +84,33 @@ class Resume:
             return FINE
         return conclude(summary, run)
 
+    def _begin(self, run: Path) -> Summary:
+        """Do all of a run that was killed before its first checkpoint."""
+        from .._experiment.build import build_experiment
+
+        experiment = self._changed(_load(run))
+        if self.timesteps is not None:
+            settings = {**experiment.trainer.settings, "timesteps": self.timesteps}
+            experiment = evolve(experiment, trainer=evolve(experiment.trainer, settings=settings))
+        trainer: Trainer = build_experiment(experiment, run_dir=run, resume=True)
+        with _closing(trainer, run):
+            print(f"{trainer}\nfrom the start: the run has no checkpoint yet", flush=True)
+            return trainer.train()
+
     def _train(self, checkpoint: Checkpoint, run: Path) -> Summary | None:
         """Do what is left; ``None``: nothing is."""
         from .._experiment.build import build_experiment, require_own_loop
-        from .comparison import load_run
-        from .failures import keep_traceback
 
-        experiment = self._changed(load_run(run))
+        experiment = self._changed(_load(run))
         require_own_loop(experiment)
         if self.timesteps is None and not _unfinished(checkpoint):
             return None
         trainer: Trainer = build_experiment(experiment, run_dir=run, resume=checkpoint.path)
-        try:
-            with trainer:
-                if self.timesteps is not None:
-                    trainer.resume(checkpoint.path, timesteps=self.timesteps)
-                print(f"{trainer}\nfrom {checkpoint.path}", flush=True)
-                return trainer.train()
-        except BaseException as error:
-            keep_traceback(error, run)
-            raise
-        finally:
-            trainer.env.close()
+        with _closing(trainer, run):
+            if self.timesteps is not None:
+                trainer.resume(checkpoint.path, timesteps=self.timesteps)
+            print(f"{trainer}\nfrom {checkpoint.path}", flush=True)
+            return trainer.train()
 
     def _changed(self, experiment: Experiment) -> Experiment:
         """Apply the options to the experiment of the run."""
@@ -117,6 +127,41 @@ class Resume:
             members = tuple(evolve(member, device=None) for member in members)
         trainer = evolve(experiment.trainer, name=name, settings=settings)
         return evolve(experiment, environment=environment, members=members, trainer=trainer)
+
+
+def _load(run: Path) -> Experiment:
+    from .comparison import load_run
+
+    return load_run(run, otherwise="go on there, with make_trainer(..., run_dir=..., resume=True)")
+
+
+def _only_begun(run: Path) -> bool:
+    """Whether a run was killed before it wrote anything to go on from."""
+    from .._checkpoints.folders import CHECKPOINTS, committed
+
+    metrics = run / "metrics.csv"
+    return (
+        (run / "run.json").exists()
+        and (run / "experiment.json").exists()
+        and not (run / "summary.json").exists()
+        and not committed(run / CHECKPOINTS)
+        and (not metrics.exists() or len(metrics.read_bytes().splitlines()) <= 1)
+    )
+
+
+@contextmanager
+def _closing(trainer: Trainer, run: Path) -> Iterator[None]:
+    """Close everything in the end; keep the traceback of what goes wrong."""
+    from .failures import keep_traceback
+
+    try:
+        with trainer:
+            yield
+    except BaseException as error:
+        keep_traceback(error, run)
+        raise
+    finally:
+        trainer.env.close()
 
 
 def _unfinished(checkpoint: Checkpoint) -> bool:

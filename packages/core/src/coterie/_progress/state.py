@@ -63,8 +63,9 @@ class RunState:
         """Take over how the run is doing."""
         self.shares = dict(view.shares)
         for member, found in zip(self.members, view.members, strict=True):
+            stops = (member.status, found.status) == ("active", "stopped")
             member.status = found.status
-            if found.status != "active":
+            if found.status != "active" and not stops:
                 continue  # what its scope comes to is no longer its own
             member.mean_return = found.mean_return
             if found.mean_return is not None:
