@@ -235,3 +235,20 @@ def test_long_metrics_are_kept_in_few_points_with_the_same_mean(runs, monkeypatc
     assert (kept * weights).sum() / 5000 == pytest.approx(sum(values) / 1000)
     assert steps[-1] == 1000 * 10 * 4
     assert (steps[1:] > steps[:-1]).all()
+
+
+def test_a_member_that_was_stopped(runs):
+    rows = [*runs.episodes("a", [10.0, 20.0]), *runs.episodes("b", [1.0, 2.0, 3.0, 4.0])]
+    rows += [(k * 10, k * 40, float(k), "a", "stopped", 1.0) for k in (2, 3, 4)]
+    rows.sort(key=lambda row: row[0])
+    members = [runs.member("a"), runs.member("b", seed=1, scope=(4, 8))]
+    ends = [runs.ended("a", 16.7, status="stopped", stopped="far enough"), runs.ended("b", 3.0)]
+    stopped, other = read_run(runs.write("whole", members, rows, ends), "whole").members
+    assert (stopped.status, stopped.stopped) == ("stopped", "far enough")
+    assert (stopped.steps, stopped.wall_time, stopped.episodes) == (80, 2.0, 10)
+    assert (other.status, other.stopped, other.steps) == ("trained", None, 160)
+    stopped, other = read_run(runs.write("killed", members, rows), "killed").members
+    assert (stopped.status, stopped.stopped, other.status) == ("stopped", None, "unfinished")
+    rows += runs.episodes("a", [0.0] * 4 + [7.0])[-2:]  # it was made to go on
+    stopped, _ = read_run(runs.write("again", members, rows), "again").members
+    assert (stopped.status, stopped.steps) == ("unfinished", 200)

@@ -223,19 +223,22 @@ class _Member:
             instances=instances,
             environment=self._environment,
             settings={**flat(table(row.get("settings"))), "instances": instances},
-            status=self._end(ended, failure),
+            status=self._end(ended, failure, own),
             episodes=own.episodes,
             steps=own.steps,
             wall_time=own.wall_time,
             result=self._result(ended, own, failure),
             evaluation=number(evaluation.get(self._name)),
             failure=failure,
+            stopped=clean(reason, 2000) if (reason := ended.get("stopped")) else None,
             series=own.series,
         )
 
-    def _end(self, ended: Mapping[str, Any], failure: Failure | None) -> str:
+    def _end(self, ended: Mapping[str, Any], failure: Failure | None, own: MemberMetrics) -> str:
         if failure is not None:
             return "failed"
+        if own.stopped_at is not None:
+            return "stopped"
         told = clean(ended.get("status", self._status))
         return "unfinished" if told == _UNFINISHED else told
 

@@ -45,8 +45,8 @@ class ReportedMember:
         instances: Number of instances in its scope.
         environment: The environment, with the settings that were given to it.
         settings: The agent's settings, with dotted names, and ``instances``.
-        status: ``"trained"``, ``"failed"``, ``"interrupted"``, or ``"unfinished"``: the run goes
-            on, or was killed.
+        status: ``"trained"``, ``"failed"``, ``"stopped"`` before the others, ``"interrupted"``, or
+            ``"unfinished"``: the run goes on, or was killed.
         episodes: Number of episodes that ended.
         steps: Environment steps of the member.
         wall_time: Seconds from the start of the run to the member's last metrics.
@@ -54,6 +54,7 @@ class ReportedMember:
             that is not of episodes; ``None``: there are none.
         evaluation: Mean return in the newest evaluation; ``None``: there is none.
         failure: What happened, if it failed.
+        stopped: Why it was stopped, if it was and the reason is known.
         series: Values of the scalar.
     """
 
@@ -72,6 +73,7 @@ class ReportedMember:
     result: float | None
     evaluation: float | None
     failure: Failure | None
+    stopped: str | None = None
     series: Series = field(repr=False, eq=False)
 
 

@@ -20,11 +20,11 @@ MEMBER_CURVE = ("environment", "group", "run", "member", "seed", "axis", "x", "v
 MEMBER = (
     "environment", "group", "run", "member", "agent", "seed", "instances", "status",
     "episodes", "env_steps", "wall_time", "result", "evaluation", "failed_in", "failed_at",
-    "failure",
+    "failure", "stopped",
 )  # fmt: skip
 GROUP = (
-    "environment", "group", "label", "agent", "seeds", "without_result", "failed", "unfinished",
-    "mean", "low", "high", "median", "average", "best", "worst",
+    "environment", "group", "label", "agent", "seeds", "without_result", "failed", "stopped",
+    "unfinished", "mean", "low", "high", "median", "average", "best", "worst",
 )  # fmt: skip
 IMPROVEMENT = ("environment", "first", "second", "probability", "low", "high")
 
@@ -63,6 +63,7 @@ def member_row(group: Group, member: ReportedMember) -> Row:
         "failed_in": failure and failure.phase,
         "failed_at": failure and failure.timestep,
         "failure": failure and failure.message,
+        "stopped": member.stopped,
     }
 
 
@@ -82,6 +83,7 @@ def group_row(group: Group, band: Band | None) -> Row:
         "seeds": len(results),
         "without_result": len(states) - len(results),
         "failed": states.count("failed"),
+        "stopped": states.count("stopped"),
         "unfinished": states.count("unfinished") + states.count("interrupted"),
         "mean": band and band.mean,
         "low": band and band.low,
@@ -151,7 +153,12 @@ def interval_text(low: float | None, high: float | None) -> str:
 
 def remarks(row: Mapping[str, Any]) -> str:
     """Say how many members of a group are not as they should be."""
-    texts = {"failed": "failed", "unfinished": "unfinished", "without_result": "without a result"}
+    texts = {
+        "failed": "failed",
+        "stopped": "stopped early",
+        "unfinished": "unfinished",
+        "without_result": "without a result",
+    }
     found = [f"{row[key]} {text}" for key, text in texts.items() if row[key]]
     return ", ".join(found) or "all complete"
 

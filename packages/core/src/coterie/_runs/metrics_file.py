@@ -19,6 +19,7 @@ from .series import Series
 RETURN = "episode/return"
 COUNT = "episode/count"
 _FAILED = "failed"
+_STOPPED = "stopped"
 _COLUMNS = tuple(column.name for column in fields(MetricRow))
 _LONGEST_LINE = 1_000_000
 _MOST_NAMES = 1000
@@ -33,12 +34,14 @@ class MemberMetrics:
     Attributes:
         series: The scalar that was asked for, with weights: of an ``episode/`` scalar the number
             of episodes that each value is the mean of, of any other 1.
-        timestep: Timesteps done, at the last metrics of the run or, if it failed, its own.
+        timestep: Timesteps done, at the last metrics of the run or, if it failed or was stopped,
+            its own.
         steps: Environment steps of the member, then.
         wall_time: Seconds since the start of the run, then.
         episodes: Number of episodes that ended.
         failed_at: Timestep of the first metrics that tell of a failure, if any do. What is in
             them and later is no work of the member, and left out of all else.
+        stopped_at: Timestep of the first metrics that tell that it was stopped, if any do.
         last: The last values and their weights: over 100 episodes, or 20 values.
     """
 
@@ -48,6 +51,7 @@ class MemberMetrics:
     wall_time: float = 0.0
     episodes: int = 0
     failed_at: int | None = None
+    stopped_at: int | None = None
     last: deque[tuple[float, float]] = field(factory=deque)
 
     @property
@@ -132,13 +136,13 @@ def _next(rows: Iterator[list[str]]) -> list[str] | tuple[()] | None:
 class _Write:
     """The rows of a member that were written at one time, as texts."""
 
-    __slots__ = ("count", "failed", "steps", "timestep", "value", "wall_time")
+    __slots__ = ("count", "failed", "steps", "stopped", "timestep", "value", "wall_time")
 
     def __init__(self, timestep: str, steps: str, wall_time: str) -> None:
         self.timestep, self.steps, self.wall_time = timestep, steps, wall_time
         self.value: str | None = None
         self.count: str | None = None
-        self.failed = False
+        self.failed = self.stopped = False
 
 
 class _Reader:
@@ -178,6 +182,8 @@ class _Reader:
             write.count = value
         elif name == _FAILED:
             write.failed = True
+        elif name == _STOPPED:
+            write.stopped = True
         if len(self._found.names) < _MOST_NAMES:
             self._found.names.add(name)
 
@@ -187,7 +193,7 @@ class _Reader:
             self._close(member, write)
         found = self._found
         for own in found.members.values():
-            if own.failed_at is None and own.timestep > 0:
+            if own.failed_at is None and own.stopped_at is None and own.timestep > 0:
                 own.steps *= found.timestep / own.timestep
                 own.timestep, own.wall_time = found.timestep, found.wall_time
         return found
@@ -225,8 +231,11 @@ class _Reader:
         self._reach(timestep, wall_time)
         if write.failed:
             member.failed_at = timestep if member.failed_at is None else member.failed_at
+        elif write.stopped and value is None:
+            member.stopped_at = timestep if member.stopped_at is None else member.stopped_at
         else:
             member.failed_at = None  # it takes part again
+            member.stopped_at = timestep if write.stopped else None
             member.timestep, member.steps, member.wall_time = timestep, steps, wall_time
             self._add(member, value, count)
 
