@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -74,6 +76,27 @@ def test_begun_with_another_number_of_timesteps(tmp_path):
     assert main(["resume", str(run), "--timesteps", "12"]) == 0
     assert {row[0] for row in metrics(run)} >= {"12"}
     assert max(int(row[0]) for row in metrics(run)) == 12
+
+
+def test_a_damaged_checkpoint_is_passed_over_in_plain_words(tmp_path):
+    run = tmp_path / "run"
+    train(run)
+    newest = max((run / "checkpoints").iterdir())
+    (newest / "MANIFEST.json").unlink()
+    code = "import sys; from coterie._cli.main import main; sys.exit(main(sys.argv[1:]))"
+    inspect = [sys.executable, "-c", code, "checkpoint", "inspect", str(run)]
+    found = subprocess.run(inspect, capture_output=True, text=True)
+    missing = f"{newest / 'MANIFEST.json'} is missing"
+    assert found.stderr == f"warning: passing over a checkpoint: {missing}\n"
+    assert "step-000000000020" in found.stdout
+    found = subprocess.run([*inspect, "--debug"], capture_output=True, text=True)
+    assert f"RuntimeWarning: passing over a checkpoint: {missing}" in found.stderr
+
+
+def test_a_file_in_place_of_a_folder(tmp_path, capsys):
+    (tmp_path / "agent.safetensors").touch()
+    assert main(["checkpoint", "inspect", "agent.safetensors"]) == 4
+    assert "is a file; give the folder of a checkpoint" in capsys.readouterr().err
 
 
 def test_a_run_that_a_script_made(tmp_path, capsys):

@@ -95,6 +95,8 @@ def find_checkpoint(path: Path) -> Checkpoint:
         CheckpointNotFound: There is none.
         CheckpointError: It can't be read.
     """
+    if path.is_file():
+        raise CheckpointNotFound(f"{path} is a file; give the folder of a checkpoint or of a run")
     if not path.is_dir():
         raise CheckpointNotFound(f"there is no folder {path}{_near(path)}")
     if (path / MANIFEST).exists() or _NAME.fullmatch(path.name):

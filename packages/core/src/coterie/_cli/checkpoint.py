@@ -81,6 +81,8 @@ class CheckpointCommand:
             print(json.dumps(results, indent=2))
         for row in () if self.json else results:
             print(f"{'whole' if row['whole'] else 'NOT WHOLE':<9}  {row['path']}")
+            if row["error"] and len(failures) > 1:  # of one alone the end tells
+                print(f"           {row['error']}")
         if failures:
             raise failures[-1]
         return FINE

@@ -6,6 +6,9 @@ import os
 import signal
 import sys
 import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -87,6 +90,29 @@ def tell(error: BaseException, debug: bool) -> int:
                 file=sys.stderr,
             )
     return code
+
+
+@contextmanager
+def plain_warnings(debug: bool) -> Iterator[None]:
+    """Write warnings for users as their text alone, unless debugging; put it back afterwards."""
+    usual = warnings.formatwarning
+
+    def plain(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        line: str | None = None,
+    ) -> str:
+        if category in (UserWarning, RuntimeWarning):
+            return f"warning: {message}\n"
+        return usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = usual if debug else plain
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
 
 
 def keep_traceback(error: BaseException, run: Path) -> None:

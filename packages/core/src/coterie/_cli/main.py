@@ -14,7 +14,7 @@ from .checkpoint import CheckpointCommand
 from .doctor import Doctor
 from .envs import Envs
 from .evaluate import Eval
-from .failures import debugging, tell
+from .failures import debugging, plain_warnings, tell
 from .plugins import Plugins
 from .report import ReportOnRuns
 from .resume import Resume
@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 2
     try:
-        return int(command.run())
+        with plain_warnings(debugging(command.debug)):
+            return int(command.run())
     except BrokenPipeError:  # who reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
