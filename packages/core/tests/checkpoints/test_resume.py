@@ -449,3 +449,10 @@ def test_a_checkpoint_between_two_timesteps_needs_a_path(tmp_path):
         trainer.save()
     assert trainer.save(tmp_path / "one") == tmp_path / "one"
     assert trainer_for().resume(tmp_path / "one") == 1
+
+
+def test_going_back_needs_checkpoints(tmp_path):
+    with pytest.raises(ConfigError, match="give a run_dir"):
+        trainer_for(on_member_failure="resume")
+    with pytest.raises(ConfigError, match=r"give a checkpoints\.keep of at least 1"):
+        trainer_for(tmp_path / "run", on_member_failure="resume", checkpoints={"keep": 0})

@@ -140,3 +140,10 @@ def test_a_run_made_by_a_script_says_so(tmp_path, capsys):
     SequentialTrainer(env=env, agents=agent, cfg=cfg, run_dir="made").train()
     assert main(["eval", "made"]) == 2
     assert "trainer.eval()" in capsys.readouterr().err
+
+
+def test_a_run_that_went_back_to_checkpoints_is_evaluated_without_any(capsys):
+    train = ["train", "testing:Counting-v0", "--agent", "sum", "--members", "2"]
+    assert main([*train, *OPTIONS, "--trainer-set", "on_member_failure=resume"]) == 0
+    assert main(["eval", "run", "--timesteps", "20"]) == 0
+    assert "on_member_failure" not in capsys.readouterr().err

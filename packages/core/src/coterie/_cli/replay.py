@@ -117,6 +117,8 @@ def _for_evaluation(experiment: Experiment, options: Eval) -> Experiment:
         "disable_progressbar": None,
         **progress_settings(options.progress, options.no_progress),
     }
+    if settings.get("on_member_failure") == "resume":  # there are no checkpoints of an evaluation
+        settings["on_member_failure"] = "raise"
     # The trainer that a script drives, step by step, has a twin that runs by itself.
     name = "sequential" if experiment.trainer.name == "step" else experiment.trainer.name
     trainer = evolve(experiment.trainer, name=name, settings=settings)

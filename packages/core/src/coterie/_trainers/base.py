@@ -117,7 +117,7 @@ class Trainer(abc.ABC):
         self._state: Literal["idle", "running", "closed"] = "idle"
         self._executor: Executor | None = None
         self._stopper = Stopper(self.cfg.stop)
-        self._checkpointer = make_checkpointer(self.directory, self.cfg.checkpoints)
+        self._checkpointer = make_checkpointer(self.directory, self.cfg)
         self._log_positions: dict[str, Any] | None = None
         if resume is not False:
             self._resume_from(resume)

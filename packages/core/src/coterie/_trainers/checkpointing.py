@@ -15,23 +15,31 @@ from .._checkpoints.disk import remove_leftovers, replace_by_link
 from .._checkpoints.folders import CHECKPOINTS, new_name, prune, remove_later, timestep_of
 from .._checkpoints.manifest import MEMBERS
 from .._checkpoints.writing import write_checkpoint
-from .._errors import CheckpointWriteError
+from .._errors import CheckpointWriteError, ConfigError
 from .._executors.saving import member_file
 from .._runs.directory import RunDirectory, write_json
 from .._runs.episodes import EpisodeTracker
 from .._types import State
 from .capture import Capture
+from .cfg import TrainerCfg
 from .members import Member
 
 AGENTS, BEST = "agents", "best"
 _PATIENCE = 3
 
 
-def make_checkpointer(directory: RunDirectory | None, cfg: CheckpointCfg) -> Checkpointer | None:
-    """Make what writes the checkpoints of a run; ``None`` where there shall be none."""
-    if directory is None or cfg.keep == 0:
-        return None
-    return Checkpointer(directory.path, cfg)
+def make_checkpointer(directory: RunDirectory | None, cfg: TrainerCfg) -> Checkpointer | None:
+    """Make what writes the checkpoints of a run; ``None`` where there shall be none.
+
+    Raises:
+        ConfigError: Members that fail shall go back to checkpoints, but there are none.
+    """
+    if directory is not None and cfg.checkpoints.keep > 0:
+        return Checkpointer(directory.path, cfg.checkpoints)
+    if cfg.on_member_failure == "resume":
+        missing = "run_dir" if directory is None else "checkpoints.keep of at least 1"
+        raise ConfigError(f'on_member_failure="resume" goes back to a checkpoint; give a {missing}')
+    return None
 
 
 class Checkpointer:
