@@ -116,11 +116,11 @@ class CoterieSpecs:
 
     @hookspec
     def coterie_checkpoint_saved(self, run: RunInfo, path: Path) -> None:
-        """Learn that trained state was written.
+        """Learn that a checkpoint was written, and is whole.
 
         Args:
             run: The run that it belongs to.
-            path: The folder that was written.
+            path: Folder of the checkpoint; ``members/NAME.safetensors`` in it are the agents.
         """
 
     @hookspec
