@@ -456,3 +456,14 @@ def test_going_back_needs_checkpoints(tmp_path):
         trainer_for(on_member_failure="resume")
     with pytest.raises(ConfigError, match=r"give a checkpoints\.keep of at least 1"):
         trainer_for(tmp_path / "run", on_member_failure="resume", checkpoints={"keep": 0})
+
+
+def test_what_a_kill_at_the_very_end_left_is_tidied_up(tmp_path):
+    run = tmp_path / "run"
+    trainer_for(run).train()
+    (run / ".run.json.new").write_text("{")
+    with pytest.raises(ConfigError, match="holds another run"):
+        trainer_for(run)
+    assert (run / ".run.json.new").exists()
+    assert not trainer_for(run, resume=True).unfinished
+    assert not (run / ".run.json.new").exists()

@@ -16,9 +16,9 @@ from typing import Any
 
 import attrs
 
-from .._checkpoints.disk import FolderLock, make_folder
+from .._checkpoints.disk import FolderLock, make_folder, remove_leftovers
 from .._config.files import read_mapping
-from .._errors import ConfigError
+from .._errors import CheckpointWriteError, ConfigError
 from .records import RunInfo, Summary
 
 FORMAT = 1
@@ -66,6 +66,18 @@ class RunDirectory:
             )
             raise ConfigError(f"run_dir={str(path)!r} holds {what}; nothing was overwritten, {how}")
         self._facts = dict(read_mapping(self.path / "run.json"))
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what a process left that was killed while it wrote, unless one is at work."""
+        try:
+            self._lock.acquire()
+        except CheckpointWriteError:
+            return
+        try:
+            remove_leftovers(self.path)
+        finally:
+            self._lock.release()
 
     def start(
         self,
