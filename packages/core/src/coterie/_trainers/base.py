@@ -450,7 +450,7 @@ class Trainer(abc.ABC):
         self._standing.take_over(position)
         if self._checkpointer is not None and self._checkpointer.owns(checkpoint.path):
             self._checkpointer.best = dict(state["best"])
-            self._checkpointer.last = checkpoint.path
+            self._checkpointer.go_on_from(checkpoint.path)
             self._log_positions = state["loggers"]
 
     def _save(self, path: str | Path | None) -> Path:

@@ -12,7 +12,14 @@ from attrs import evolve
 
 from .._checkpoints.cfg import CheckpointCfg
 from .._checkpoints.disk import remove_leftovers, replace_by_link
-from .._checkpoints.folders import CHECKPOINTS, new_name, prune, remove_later, timestep_of
+from .._checkpoints.folders import (
+    CHECKPOINTS,
+    committed,
+    new_name,
+    prune,
+    remove_later,
+    timestep_of,
+)
 from .._checkpoints.manifest import MEMBERS
 from .._checkpoints.writing import write_checkpoint
 from .._errors import CheckpointWriteError, ConfigError
@@ -61,6 +68,13 @@ class Checkpointer:
         self._folder = run / CHECKPOINTS
         self._failures = 0
         self._since = time.monotonic()
+
+    def go_on_from(self, path: Path) -> None:
+        """Take a checkpoint of this run as the last; remove what a kill kept from being removed."""
+        self.last = path
+        newest = committed(self._folder)[-1:]
+        if [found.name for found in newest] == [path.name]:
+            prune(self._folder, self._cfg.keep)
 
     def owns(self, path: Path) -> bool:
         """Whether a checkpoint is one of this run's."""
