@@ -20,6 +20,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ._checkpoints.disk import sync
 from ._errors import (
     CheckpointCorrupt,
     CheckpointError,
@@ -152,7 +153,7 @@ def write_state(path: str | Path, state: State, about: Mapping[str, str]) -> Non
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     except (OSError, SafetensorError) as error:
         failure = CheckpointWriteError(f"could not write {path}: {error}")
         failure.errno = _errno(error)
@@ -183,14 +184,6 @@ def _errno(error: Exception) -> int | None:
         return error.errno
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found[1]) if found else None
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_state(path: str | Path) -> tuple[State, dict[str, str]]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .child import Outcome, run_child
-from .finding import Finding, Verdict, size_text
+from .finding import Finding, size_text
+
+_cuda = partial(Finding, "cuda")
 
 _DRIVER = Path("/proc/driver/nvidia/version")
 _SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
@@ -127,20 +130,3 @@ def built_for_cuda() -> str | None:
     from torch import version
 
     return None if sys.platform == "darwin" else version.cuda
-
-
-def _cuda(
-    name: str,
-    value: str,
-    verdict: Verdict = "ok",
-    advice: str = "",
-    facts: dict[str, Any] | None = None,
-) -> Finding:
-    return Finding(
-        section="cuda",
-        name=name,
-        value=value,
-        verdict=verdict,
-        advice=advice,
-        facts=facts or {},
-    )

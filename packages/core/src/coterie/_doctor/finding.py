@@ -11,7 +11,7 @@ Verdict: TypeAlias = Literal["ok", "note", "problem"]
 Section: TypeAlias = Literal["versions", "machine", "limits", "cuda", "plugins", "trainers"]
 
 
-@frozen(kw_only=True)
+@frozen
 class Finding:
     """What one check came to.
 

@@ -8,11 +8,13 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from .cgroup import process_room
 from .finding import Finding, Verdict, size_text
+
+_limit = partial(Finding, "limits")
 
 _SMALL_SHARED = 2**26  # what a container has unless it is told otherwise
 _FEW_DESCRIPTORS, _TOO_FEW_DESCRIPTORS = 1024, 128
@@ -187,23 +189,6 @@ def _elsewhere(name: str) -> str:
     if name == "temporary files":
         return "let TMPDIR name another folder"
     return "work in another folder, or give --run-dir"
-
-
-def _limit(
-    name: str,
-    value: str,
-    verdict: Verdict = "ok",
-    advice: str = "",
-    facts: dict[str, Any] | None = None,
-) -> Finding:
-    return Finding(
-        section="limits",
-        name=name,
-        value=value,
-        verdict=verdict,
-        advice=advice,
-        facts=facts or {},
-    )
 
 
 def _open() -> int | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from .._registry.manager import registry
 from .child import Outcome, run_child
 from .finding import Finding, Verdict
+
+_finding = partial(Finding, "trainers")
 
 SECONDS = 2.5
 """How long a trainer trains in its trial, beside its start."""
@@ -84,16 +87,3 @@ def _told(outcome: Outcome) -> str:
     """The failure, and the last line of what was printed where that tells an exception."""
     last = outcome.output.splitlines()[-1].strip() if outcome.output else ""
     return f"{outcome.failure}: {last}" if "exit code" in outcome.failure else outcome.failure
-
-
-def _finding(
-    name: str, value: str, verdict: Verdict, advice: str, facts: dict[str, Any]
-) -> Finding:
-    return Finding(
-        section="trainers",
-        name=name,
-        value=value,
-        verdict=verdict,
-        advice=advice,
-        facts=facts,
-    )

@@ -132,10 +132,6 @@ class RunDirectory:
         # A run whose description is lost could not go on, whatever checkpoints it has.
         write_json(self.path / "run.json", self._facts, lasting=True)
 
-    def agent_file(self, name: str) -> Path:
-        """Where a member's trained agent is kept."""
-        return self.path / "agents" / f"{name}.safetensors"
-
     def finish(self, status: str, summary: Summary) -> None:
         """Write the results and how the run ended."""
         write_json(self.path / "summary.json", attrs.asdict(summary))
