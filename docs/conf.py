@@ -39,6 +39,7 @@ _FACES = (
     "coterie.testing",
     "coterie_agents",
     "coterie_backends_fused",
+    "coterie_skrl",
     "coterie_backends_mp",
     "coterie_envs",
 )

@@ -24,6 +24,7 @@ FACES = (
     "coterie_backends_fused",
     "coterie_backends_mp",
     "coterie_envs",
+    "coterie_skrl",
 )
 DIRECTIVE = re.compile(r"^\.\. (?:auto\w+|py:(?:data|type)):: ([\w.]+)$", re.MULTILINE)
 

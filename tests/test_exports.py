@@ -17,6 +17,7 @@ PACKAGES = (
     "coterie_backends_fused",
     "coterie_backends_mp",
     "coterie_envs",
+    "coterie_skrl",
 )
 PUBLIC_MODULES = {"coterie": {"config", "plugins", "spaces", "testing"}}
 FACES = (*PACKAGES, *(f"coterie.{name}" for name in sorted(PUBLIC_MODULES["coterie"])))

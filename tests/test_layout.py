@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "coterie_backends_fused": {"coterie"},
     "coterie_backends_mp": {"coterie"},
     "coterie_envs": {"coterie"},
+    "coterie_skrl": {"coterie"},
 }
 
 

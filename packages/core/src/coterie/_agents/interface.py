@@ -65,6 +65,9 @@ class Agent(abc.ABC):
     on the other tensors of a transition during that call.
     """
 
+    watches_evaluation: ClassVar[bool] = False
+    """Whether the agent wants to see the steps of an evaluation too, through :meth:`watch`."""
+
     def __init__(
         self,
         *,
@@ -162,10 +165,19 @@ class Agent(abc.ABC):
         """Learn, in evaluation, where the next observations begin new episodes.
 
         Evaluation records no transitions; agents with a memory of the episode, as recurrent ones
-        have, forget it here. In training they learn it from the transitions.
+        have, forget it here, after :meth:`watch`. In training they learn it from the transitions.
 
         Args:
             ended: bool ``[num_envs]`` on the agent's device.
+        """
+
+    def watch(self, transition: Transition[Any], *, timestep: int, timesteps: int) -> None:
+        """See a step of an evaluation, where ``watches_evaluation`` is set; learn nothing from it.
+
+        Args:
+            transition: The step of this scope, as :meth:`record_transition` gets it in training.
+            timestep: Timestep from 0.
+            timesteps: Number of timesteps in all.
         """
 
     def enable_training_mode(self, enabled: bool = True) -> None:

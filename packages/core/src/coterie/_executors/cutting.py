@@ -45,8 +45,11 @@ class MemberDriver(RowsDriver):
 
     def finish(self, transition: Transition) -> None:
         """Record the last step of the run, of the whole environment, and learn."""
-        if self._mode == "train":
-            super().finish(self._cut(transition))
+        super().finish(self._cut(transition) if self._mode == "train" else transition)
+
+    def _watch(self, own: Transition) -> None:
+        """Show the agent a step of an evaluation, given the whole environment's."""
+        super()._watch(self._cut(own))
 
     def _starts(self, own: Transition) -> Any:
         """Find where the member's next observations begin episodes, given the whole step."""

@@ -131,6 +131,8 @@ class RowsDriver:
         """Record the last step of the run and learn; arguments as above."""
         if self._mode == "train":
             self._guard("record", lambda: self._learn(self._completed(transition)))
+        elif self.agent.watches_evaluation:
+            self._guard("record", self._watch, transition)
 
     def metrics(self) -> dict[str, float]:
         """Hand over the agent's scalars since the last call."""
@@ -209,10 +211,17 @@ class RowsDriver:
             same = states is own.next_states
             states = transition.next_states if same else self._take(states)
         else:
+            if self.agent.watches_evaluation:
+                self._watch(own)
             self.agent.episodes_ended(self._starts(own))
             observations, states = self._take(observations), self._take(states)
         self.timestep = (self.timestep or 0) + 1
         return self._act(observations, states)
+
+    def _watch(self, own: Transition) -> None:
+        """Show the agent a step of an evaluation."""
+        timestep = self.timestep or 0
+        self.agent.watch(self._completed(own), timestep=timestep, timesteps=self._timesteps)
 
     def _starts(self, own: Transition) -> Any:
         """Find where the member's next observations begin episodes."""

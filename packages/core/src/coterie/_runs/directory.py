@@ -28,6 +28,8 @@ _PACKAGES = (
     "coterie-backends-fused",
     "coterie-envs",
     "coterie-agents",
+    "coterie-skrl",
+    "skrl",
     "torch",
     "numpy",
     "gymnasium",

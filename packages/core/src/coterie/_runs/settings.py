@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
+
+
+@runtime_checkable
+class TellsSettings(Protocol):
+    """A configuration whose settings are not its fields, such as another library's."""
+
+    def changed_settings(self) -> dict[str, Any]:
+        """List the settings that are not the default, by name."""
+
+    def setting(self, name: str) -> Any:
+        """Look a setting up by its name."""
 
 
 def told_settings(cfgs: Sequence[Any]) -> list[dict[str, Any]]:
@@ -27,6 +38,8 @@ def told_settings(cfgs: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _value_of(cfg: Any, key: str) -> Any:
+    if isinstance(cfg, TellsSettings):
+        return cfg.setting(key)
     for name in key.split("."):
         cfg = getattr(cfg, name, None)
     return cfg
@@ -38,6 +51,8 @@ def changed_settings(cfg: Any) -> dict[str, Any]:
     Nested configurations give dotted names; what is no attrs object has no settings.
     """
     found: dict[str, Any] = {}
+    if isinstance(cfg, TellsSettings):
+        return cfg.changed_settings()
     if not attrs.has(type(cfg)):
         return found
     for field in attrs.fields(type(cfg)):

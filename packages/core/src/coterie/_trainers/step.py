@@ -35,6 +35,11 @@ class StepTrainer(SequentialTrainer):
     _active: Session | None = None
     _iterator: Iterator[Transition]
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a run has begun and has timesteps left."""
+        return self._active is not None
+
     def train(self, timestep: int | None = None) -> Transition:  # type: ignore[override]
         """Train for one timestep.
 

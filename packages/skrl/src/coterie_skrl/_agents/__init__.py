@@ -1,0 +1,1 @@
+"""skrl's agents behind Coterie's contract."""

@@ -1,0 +1,1 @@
+"""Environments in skrl's wrappers behind Coterie's contract."""

@@ -1,0 +1,33 @@
+"""What reading and putting back agree on."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from torch import nn
+
+Node: TypeAlias = Any
+"""A value as plain data: itself, or a dict with its ``"kind"`` and contents.
+
+``"number"`` counts the nodes of objects that others may refer to: ``{"kind": "same", "as": 3}``.
+"""
+
+SKIPPED: dict[str, Any] = {"kind": "skipped"}
+"""What stands for a value that is no state."""
+
+_TORCH_OWN = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training")
+
+
+def tensors_of(module: nn.Module) -> dict[str, Any]:
+    """Parameters and all buffers of a network, by name; shared ones under each of their names."""
+    found: dict[str, Any] = dict(module.named_parameters(remove_duplicate=False))
+    return found | dict(module.named_buffers(remove_duplicate=False))
+
+
+def attributes_of(module: nn.Module) -> dict[str, Any]:
+    """Attributes of a network that are its own, not torch's; such as the step of a schedule."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if name not in _TORCH_OWN and "_hook" not in name
+    }

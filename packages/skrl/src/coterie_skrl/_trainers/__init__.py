@@ -1,0 +1,1 @@
+"""skrl's trainers, with Coterie's in them."""
