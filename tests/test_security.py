@@ -58,6 +58,8 @@ REASONS = {
     "coterie_envs/_pettingzoo/worker.py": {"pickle.loads"},
     # With a loader that extends the safe one; see the test below.
     "coterie/_config/files.py": {"yaml.load"},
+    # skrl's own files, with weights_only=True; see the test below.
+    "coterie_skrl/_files/disk.py": {"torch.load"},
 }
 
 
@@ -105,6 +107,14 @@ def calls(source: str) -> set[str]:
 def test_no_module_calls_what_runs_code_from_data(file: Path) -> None:
     name = "/".join(file.relative_to(ROOT).parts[3:])
     assert calls(file.read_text(encoding="utf-8")) & FORBIDDEN == REASONS.get(name, set())
+
+
+def test_files_of_torch_are_read_for_their_weights_only() -> None:
+    file = ROOT / "packages/skrl/src/coterie_skrl/_files/disk.py"
+    nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    loads = [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == "torch.load"]
+    given = [{one.arg: ast.unparse(one.value) for one in call.keywords} for call in loads]
+    assert [arguments.get("weights_only") for arguments in given] == ["True"]
 
 
 def test_the_scan_sees_both_ways_of_calling() -> None:

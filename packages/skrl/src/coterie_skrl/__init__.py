@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ._agents.team import SkrlTeam
     from ._envs.env import SkrlEnv
     from ._envs.team_env import SkrlTeamEnv
+    from ._files.transfer import from_skrl, to_skrl
     from ._trainers.dropin import DropIn, ParallelTrainer, SequentialTrainer
     from ._trainers.population import adapt
     from ._trainers.runner import Runner
@@ -40,6 +41,8 @@ _HOME_OF = {
     "StepTrainer": "._trainers.step",
     "StepTrainerCfg": "skrl.trainers.torch",
     "adapt": "._trainers.population",
+    "from_skrl": "._files.transfer",
+    "to_skrl": "._files.transfer",
 }
 
 
@@ -74,4 +77,6 @@ __all__ = [
     "StepTrainer",
     "StepTrainerCfg",
     "adapt",
+    "from_skrl",
+    "to_skrl",
 ]
