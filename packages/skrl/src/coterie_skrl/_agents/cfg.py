@@ -44,9 +44,10 @@ class SkrlCfg:
 
 def described(cfg: SkrlCfg, agent: Any) -> SkrlCfg:
     """Add to the settings what an agent of skrl is configured with, in plain values."""
-    settings = _settings(agent.cfg)
+    actors = set(getattr(agent, "possible_agents", ()))
+    settings = _settings(agent.cfg, actors)
     try:
-        default = _settings(type(agent.cfg)())
+        default = _settings(_default(type(agent.cfg), sorted(actors)), actors)
     except TypeError:  # it has fields without defaults
         default = {}
     changed = (name for name, value in settings.items() if default.get(name, _NONE) != value)
@@ -56,14 +57,37 @@ def described(cfg: SkrlCfg, agent: Any) -> SkrlCfg:
 _NONE = object()
 
 
-def _settings(cfg: Any) -> dict[str, Any]:
-    """Describe a dataclass of skrl but for where it writes, and for arguments of constructors."""
+def _default(kind: type[Any], actors: list[str]) -> Any:
+    """What skrl makes of a configuration of which nothing is given."""
+    cfg = kind()
+    if actors:
+        names = [field.name for field in dataclasses.fields(cfg) if field.name.endswith("_kwargs")]
+        for name in names:
+            setattr(cfg, name, {actor: {} for actor in actors})
+        cfg.expand(possible_agents=actors)
+    else:
+        cfg.expand()
+    return cfg
+
+
+def _settings(cfg: Any, actors: set[str]) -> dict[str, Any]:
+    """Describe a dataclass of skrl but for where it writes, and for arguments of constructors.
+
+    What is the same for all actors is told once.
+    """
     found = {field.name: getattr(cfg, field.name) for field in dataclasses.fields(cfg)}
     return {
-        name: _plain(value)
+        name: _plain(_shared(value, actors))
         for name, value in found.items()
         if name != "experiment" and not name.endswith("_kwargs")
     }
+
+
+def _shared(value: Any, actors: set[str]) -> Any:
+    if not isinstance(value, Mapping) or not actors or set(value) != actors:
+        return value
+    first, *others = value.values()
+    return first if all(other == first for other in others) else value
 
 
 def _plain(value: Any) -> Any:

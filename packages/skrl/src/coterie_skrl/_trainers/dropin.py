@@ -24,8 +24,8 @@ class DropIn(SkrlTrainer):  # type: ignore[misc]
         cfg: skrl's configuration, or a dict of its fields and those of Coterie's trainer.
         faithful: Whether to do exactly what skrl's sequential trainer does, to the bit, for one
             agent. For several, each still has random streams of its own.
-        seeds: A seed for each agent and its instances; ``None``: derived from the one of skrl's
-            ``set_seed``.
+        seeds: A seed for each agent and its instances; ``None``: the one of skrl's ``set_seed``,
+            and those after it.
         run_dir: Folder that Coterie's own metrics and checkpoints go to; ``None``: none.
         loggers: Loggers beside those that every run has.
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coterie import Agent, ConfigError, VectorEnv, derive_seed, wrap_env
+from coterie import Agent, ConfigError, VectorEnv, wrap_env
 
 from .._agents.agent import SkrlAgent
 from .._agents.team import SkrlTeam
@@ -75,7 +75,7 @@ def adapt_agents(
         cfg: skrl's configuration of the trainer.
         faithful: Whether to do exactly what skrl's trainers do; one agent then draws from the
             process-wide generators.
-        seeds: A seed for each; ``None``: derived from the one of skrl's ``set_seed``.
+        seeds: A seed for each; ``None``: the one of skrl's ``set_seed``, and those after it.
 
     Raises:
         ConfigError: There are not as many seeds as agents, or one is no agent.
@@ -84,8 +84,7 @@ def adapt_agents(
 
     alone = len(agents) == 1
     if seeds is None:
-        key = int(config.torch.key)
-        seeds = [key if alone else derive_seed(key, "agent", i) for i in range(len(agents))]
+        seeds = range(config.torch.key, config.torch.key + len(agents))
     if len(seeds) != len(agents):
         raise ConfigError(f"seeds has {len(seeds)} entries for {len(agents)} agents")
     use = {
