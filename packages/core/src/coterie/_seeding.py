@@ -56,13 +56,29 @@ class GlobalStreams:
     @contextmanager
     def active(self) -> Iterator[None]:
         """Swap the member's streams in, and the caller's back afterwards."""
-        outside = self._capture()
+        outside = None if _turns and self._cuda is None else self._capture()
         self._apply(self._inside)
         try:
             yield
         finally:
             self._inside = self._capture()
-            self._apply(outside)
+            if outside is not None:
+                self._apply(outside)
+
+    @classmethod
+    @contextmanager
+    def in_turn(cls) -> Iterator[None]:
+        """Let members have their turns, and swap the caller's streams back only after the last.
+
+        Nothing else in the block may draw from the process-wide generators.
+        """
+        outside = _capture_cpu()
+        _turns.append(cls)
+        try:
+            yield
+        finally:
+            _turns.pop()
+            _apply_cpu(outside)
 
     def install(self) -> None:
         """Make the process-wide generators the member's own, for good: nobody else draws here."""
@@ -95,21 +111,32 @@ class GlobalStreams:
             self._apply(self._inside)
 
     def _capture(self) -> dict[str, Any]:
-        states = {
-            "torch": torch.get_rng_state(),
-            "numpy": _numpy.capture(),
-            "random": random.getstate(),
-        }
+        states = _capture_cpu()
         if self._cuda is not None:
             states["cuda"] = torch.cuda.get_rng_state(self._cuda)
         return states
 
     def _apply(self, states: dict[str, Any]) -> None:
-        torch.set_rng_state(states["torch"])
-        _numpy.apply(states["numpy"])
-        random.setstate(states["random"])
+        _apply_cpu(states)
         if self._cuda is not None:
             torch.cuda.set_rng_state(states["cuda"], self._cuda)
+
+
+_turns: list[Any] = []  # not empty while members have their turns
+
+
+def _capture_cpu() -> dict[str, Any]:
+    return {
+        "torch": torch.get_rng_state(),
+        "numpy": _numpy.capture(),
+        "random": random.getstate(),
+    }
+
+
+def _apply_cpu(states: dict[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    _numpy.apply(states["numpy"])
+    random.setstate(states["random"])
 
 
 class _NumpyStream:

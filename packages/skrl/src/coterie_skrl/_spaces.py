@@ -26,6 +26,7 @@ class Flat:
     def __init__(self, space: spaces.Space[Any]) -> None:
         self._space = space
         self._leaves = space_leaves(space)
+        self._only = self._leaves[0] if self._leaves[0].path == () else None
 
     def flatten(self, tree: Tree | None) -> torch.Tensor | None:
         """Turn values into a matrix.
@@ -39,6 +40,9 @@ class Flat:
         """
         if tree is None:
             return None
+        if self._only is not None:  # most spaces; the general way costs as much as a small layer
+            tensor = _to_skrl(tree, self._only)  # type: ignore[arg-type]
+            return tensor if tensor.ndim == 2 else tensor.reshape(tensor.shape[0], -1)
         values = {leaf.path: _to_skrl(leaf_of(tree, leaf.path), leaf) for leaf in self._leaves}
         return flatten_tensorized_space(build_tree(self._space, values))  # type: ignore[no-any-return]
 
@@ -48,6 +52,8 @@ class Flat:
         Raises:
             ValueError: Values that the space says are integers are not.
         """
+        if self._only is not None:
+            return _from_skrl(matrix, self._only)
         found = unflatten_tensorized_space(self._space, matrix)
         values = {leaf.path: _from_skrl(leaf_of(found, leaf.path), leaf) for leaf in self._leaves}
         return build_tree(self._space, values)
@@ -60,7 +66,8 @@ def _to_skrl(tensor: torch.Tensor, leaf: Leaf) -> torch.Tensor:
 
 
 def _from_skrl(tensor: torch.Tensor, leaf: Leaf) -> torch.Tensor:
-    shaped = tensor.reshape(-1, *leaf.shape)
+    shape = (-1, *leaf.shape)
+    shaped = tensor if tensor.shape[1:] == leaf.shape else tensor.reshape(shape)
     if shaped.dtype == leaf.dtype:
         return shaped
     converted = shaped.to(leaf.dtype)

@@ -73,6 +73,11 @@ class RowsDriver:
         self._states: Any = None
         self._actions: Any = None
 
+    @property
+    def swaps_streams(self) -> bool:
+        """Whether it swaps the member's process-wide random streams in and out at each call."""
+        return self._streams is not None and not self._alone
+
     def setup(self) -> None:
         """Get the agent ready: its memory, its mode, its random streams."""
         with self.during("setup"):

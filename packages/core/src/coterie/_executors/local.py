@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._errors import TrainerStateError, WorkerError
+from .._seeding import GlobalStreams
 from .._trees import tree_cat
 from .cutting import MemberDriver
 from .driver import RowsDriver
@@ -117,11 +118,13 @@ class LocalExecutor(Executor):
         """
         results: dict[int, Any] = {}
         failures: list[tuple[Member, WorkerError]] = []
-        for index, driver in list(self._drivers.items()):
-            try:
-                results[index] = action(driver)
-            except WorkerError as error:
-                failures.append((driver.member, error))
+        swapping = sum(driver.swaps_streams for driver in self._drivers.values())
+        with GlobalStreams.in_turn() if swapping > 1 else nullcontext():
+            for index, driver in list(self._drivers.items()):
+                try:
+                    results[index] = action(driver)
+                except WorkerError as error:
+                    failures.append((driver.member, error))
         for member, failure in failures:
             self._fail(member, failure)
         if failures and self._raises:

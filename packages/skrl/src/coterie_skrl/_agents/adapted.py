@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, ClassVar
 
 import torch
@@ -22,7 +22,7 @@ from .._state.writing import apply
 from .acting import without_exploration
 from .cfg import SkrlCfg, described
 from .cutting import forget_hidden
-from .drawing import SpaceStreams
+from .drawing import SpaceStreams, may_draw_actions
 from .files import Files
 from .resets import ResetSteps
 
@@ -78,6 +78,7 @@ class Adapted(Agent, abc.ABC):
         self.uses_global_generators = self.cfg.own_streams  # type: ignore[misc]
         self._files = Files(agent)
         self._streams = SpaceStreams(self._models(), self.seed)
+        self._draws = may_draw_actions(agent) and not self.cfg.faithful
         self._resets: dict[str, ResetSteps] = {}
         self._ready = False
         self._kept: Any = None
@@ -156,8 +157,11 @@ class Adapted(Agent, abc.ABC):
             self.agent.pre_interaction(timestep=timestep, timesteps=timesteps)
         flat = self.flat(observations, states)
         started = time.perf_counter()
-        with self._as_wanted(deterministic):
+        if self.training and not self._draws:
             actions, outputs = self.agent.act(*flat, timestep=timestep, timesteps=timesteps)
+        else:
+            with self._as_wanted(deterministic):
+                actions, outputs = self.agent.act(*flat, timestep=timestep, timesteps=timesteps)
         self._acted_at = time.perf_counter()
         spent = 1000 * (self._acted_at - started)
         self.agent.track_data("Stats / Inference time (ms)", spent)
@@ -174,10 +178,13 @@ class Adapted(Agent, abc.ABC):
         waited = 1000 * (time.perf_counter() - self._acted_at)
         self.agent.track_data("Stats / Env stepping time (ms)", waited)
         timestep, timesteps = self._counted(timestep, timesteps)
-        with torch.no_grad(), self._recording(transition):
-            self._record(transition, timestep, timesteps)
-        if not transition.all_valid:
-            self._discount_resets(transition)
+        with torch.no_grad():
+            if transition.all_valid:
+                self._record(transition, timestep, timesteps)
+            else:
+                with self._recording(transition.valid):
+                    self._record(transition, timestep, timesteps)
+                self._discount_resets(transition)
         self._note_infos(transition.infos)
 
     def post_interaction(self, *, timestep: int, timesteps: int) -> None:
@@ -185,7 +192,8 @@ class Adapted(Agent, abc.ABC):
         timestep, timesteps = self._counted(timestep, timesteps)
         with self._files.held_back(), ExitStack() as stack:
             for resets in self._resets.values():
-                stack.enter_context(resets.learning())
+                if resets.found:
+                    stack.enter_context(resets.learning())
             self.agent.post_interaction(timestep=timestep, timesteps=timesteps)
         self._write(timestep, timesteps)
 
@@ -316,11 +324,11 @@ class Adapted(Agent, abc.ABC):
     def _as_wanted(self, deterministic: bool) -> Iterator[None]:
         """Let the agent draw and explore as it should, while it acts."""
         with ExitStack() as stack:
-            if not self.cfg.faithful:
+            if self._draws:
                 stack.enter_context(self._streams.active())
-                if not self.training:
-                    quiet = without_exploration(self.agent, noise=not deterministic)
-                    stack.enter_context(quiet)
+            if not self.training and not self.cfg.faithful:
+                quiet = without_exploration(self.agent, noise=not deterministic)
+                stack.enter_context(quiet)
             yield
 
     def _record(self, transition: Transition[Any], timestep: int, timesteps: int) -> None:
@@ -342,16 +350,15 @@ class Adapted(Agent, abc.ABC):
             timesteps=timesteps,
         )
 
-    @contextmanager
-    def _recording(self, transition: Transition[Any]) -> Iterator[None]:
-        if transition.all_valid or not self.training:
-            yield
-            return
-        with ExitStack() as stack:
-            for name in self._memories():
-                valid = transition.valid[name] if name else transition.valid
-                stack.enter_context(self._resets_of(name).recording(valid))
-            yield
+    def _recording(self, valid: Any) -> AbstractContextManager[Any]:
+        """Keep rows that are no experience out of the memories, while a step is recorded."""
+        names = list(self._memories()) if self.training else []
+        if names == [""]:
+            return self._resets_of("").recording(valid)
+        stack = ExitStack()
+        for name in names:
+            stack.enter_context(self._resets_of(name).recording(valid[name]))
+        return stack
 
     def _resets_of(self, name: str) -> ResetSteps:
         if name not in self._resets:

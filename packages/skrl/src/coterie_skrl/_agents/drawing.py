@@ -18,6 +18,17 @@ from torch import nn
 from coterie import State, derive_seed
 
 
+def may_draw_actions(agent: Any) -> bool:
+    """Whether an agent may draw random actions: skrl's that explore so do, and anybody else's.
+
+    Args:
+        agent: The agent of skrl.
+    """
+    if not type(agent).__module__.startswith("skrl."):
+        return True
+    return any(hasattr(agent.cfg, name) for name in ("random_timesteps", "exploration_scheduler"))
+
+
 class SpaceStreams:
     """The generators of action spaces, as a member sees them.
 

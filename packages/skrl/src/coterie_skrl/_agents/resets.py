@@ -62,10 +62,14 @@ class ResetSteps:
         original = memory.add_samples
 
         def add(**tensors: Any) -> None:
-            if kind == "rollout":
+            if kind == "replay":
+                self._pack(tensors, valid)
+            elif not bool(valid.all()):
                 original(**self._worthless(tensors, valid))
             else:
-                self._pack(tensors, valid)
+                if self._void is not None:
+                    self._void[memory.memory_index] = False
+                original(**tensors)
 
         with _replaced(memory, add_samples=add):
             yield
@@ -73,15 +77,17 @@ class ResetSteps:
     @contextmanager
     def learning(self) -> Iterator[None]:
         """Sample the memory without the rows that were not valid."""
-        if self._void is None or not bool(self._void.any()):
-            yield
-            return
         memory = self._memory
         replaced: dict[str, Any] = {"set_tensor_by_name": self._set_tensor}
         if not self._in_sequences:
             replaced["sample_all"] = self._sample_all
         with _replaced(memory, **replaced):
             yield
+
+    @property
+    def found(self) -> bool:
+        """Whether there may be such rows in a rollout."""
+        return self._void is not None
 
     def state_dict(self) -> torch.Tensor | None:
         """Return which rows are no experience, bool ``[memory_size, num_envs]``."""
