@@ -94,7 +94,7 @@ _OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
         )
     },
     "coterie-evolution": {},
-    "coterie-skrl": {"environment": ("skrl",), "agent": ("skrl",)},
+    "coterie-skrl": {"environment": ("skrl",)},
     "coterie": {},
 }
 
