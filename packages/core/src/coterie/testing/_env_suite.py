@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
 from collections.abc import Callable, Set
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -12,13 +14,25 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from .._agents.interface import Agent
 from .._agents.transition import Transition
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
 from .._errors import EnvContractError
 from .._spaces import build_tree, leaf_of, sample_actions, space_leaves
+from .._trainers.sequential import SequentialTrainer
 from .._trees import tree_leaves, tree_map
 from .._types import Tree
+from ._agents import SumAgent
+from ._closing import (
+    HANGING,
+    close_by_hanging,
+    close_by_raising,
+    left_over,
+    living,
+    program_that_ends,
+)
+from ._training_runs import agents_for
 
 _plain: dict[type, list[tuple[Any, ...]]] = {}
 
@@ -38,6 +52,7 @@ class EnvSuite:
     timesteps = 120
     """Number of steps that the tests take."""
 
+    _agent: ClassVar[type[Agent]] = SumAgent
     _bookkeeping: ClassVar[Set[str]] = frozenset()
 
     def make_env(self, num_envs: int, seed: int) -> VectorEnv:
@@ -289,6 +304,48 @@ class EnvSuite:
                 return tree_map(change, result[0]), *result[1:]
 
             self._refused(env, message, changed)
+
+    def break_close(self, env: VectorEnv, close: Callable[[], None]) -> None:
+        """Let the simulator under ``env`` close by calling ``close``, from now on.
+
+        What ``env`` keeps as its attribute ``env`` is taken for the simulator if it has a
+        ``close``, otherwise ``env`` itself: override this where it is something else.
+
+        Args:
+            env: An environment of :meth:`make_env` that was stepped already.
+            close: A function that can be pickled.
+        """
+        simulator: Any = getattr(env, "env", None)
+        closed: Any = simulator if hasattr(simulator, "close") else env
+        closed.close = close
+
+    def test_a_simulator_that_fails_to_close(self) -> None:
+        """The training is over all the same, a warning tells, and nothing is left running."""
+        self._ends_though(close_by_raising, 15.0, "failed with|ended with exit code")
+
+    def test_a_simulator_that_hangs_in_close(self) -> None:
+        """The program ends in bounded time, a warning tells, and nothing is left running."""
+        if not hasattr(signal, "setitimer"):
+            pytest.skip("nothing can break off a call on this system")
+        self._ends_though(close_by_hanging, 1.0, "took more than")
+
+    def _ends_though(self, close: Callable[[], None], seconds: float, told: str) -> None:
+        """Train, break the closing, and let the program end."""
+        before = living()
+        with program_that_ends(seconds) as end:
+            env = self.make_env(2, seed=0)
+            cfg = {"timesteps": 3, "disable_progressbar": True, "headless": True}
+            agents = agents_for(env, self._agent)
+            with SequentialTrainer(env=env, agents=agents, cfg=cfg) as trainer:
+                assert trainer.train().timesteps == 3
+            self.break_close(env, close)
+            begun = time.monotonic()
+            with pytest.warns(RuntimeWarning, match=f"{re.escape(env.name)}.*({told})"):
+                end()
+            if vars(env).get("close") is not close:
+                env.close()
+            assert time.monotonic() - begun < HANGING / 2
+        assert not left_over(before)
 
     def _refused(
         self, env: VectorEnv, message: str, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]

@@ -150,9 +150,9 @@ class EnvPoolEnv(VectorEnv):
 
     def close(self) -> None:
         """Let the pool and its threads go."""
-        if self.env is not None:
-            self.env.close()
-            self.env = None
+        pool, self.env = self.env, None
+        if pool is not None:
+            pool.close()
 
 
 def _without_numbers(infos: dict[str, Any]) -> dict[str, Any]:
