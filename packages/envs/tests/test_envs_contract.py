@@ -69,6 +69,8 @@ class TestPendulumAsync(EnvSuite):
 class TestWrappedTaxi(EnvSuite):
     """Discrete observations, arrays in infos, and a wrapper that may reuse its buffers."""
 
+    infos_that_vary = frozenset({"t"})
+
     def make_env(self, num_envs, seed):
         newest = find_spec("Taxi").id
         env = gymnasium.make_vec(newest, num_envs, "sync", max_episode_steps=20)

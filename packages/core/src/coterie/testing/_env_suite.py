@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
@@ -19,6 +20,7 @@ from .._agents.transition import Transition
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
 from .._errors import EnvContractError
+from .._executors.cutting import cut_infos
 from .._spaces import build_tree, leaf_of, sample_actions, space_leaves
 from .._trainers.sequential import SequentialTrainer
 from .._trees import tree_leaves, tree_map
@@ -32,6 +34,7 @@ from ._closing import (
     living,
     program_that_ends,
 )
+from ._compare import numbers_of
 from ._training_runs import agents_for
 
 _plain: dict[type, list[tuple[Any, ...]]] = {}
@@ -51,6 +54,9 @@ class EnvSuite:
 
     timesteps = 120
     """Number of steps that the tests take."""
+
+    infos_that_vary: ClassVar[Set[str]] = frozenset()
+    """Keys of infos that differ from run to run, such as times of the clock."""
 
     _agent: ClassVar[type[Agent]] = SumAgent
     _bookkeeping: ClassVar[Set[str]] = frozenset()
@@ -178,6 +184,27 @@ class EnvSuite:
             few = self.rollout(env, [10 + k for k in range(count)])
             env.close()
             assert _same(few, [tuple(_first_rows(part, count) for part in step) for step in many])
+
+    def test_infos_of_a_scope(self) -> None:
+        """What a member is told of its instances is what they tell without the others."""
+        many = self.make_env(3, seed=0)
+        if not many.independent_streams:
+            many.close()
+            pytest.skip("the instances of this environment share one stream")
+        own = self.make_env(2, seed=0)
+        boundaries = make_boundary(many, "raise"), make_boundary(own, "raise")
+        for boundary, seeds in zip(boundaries, ([10, 11, 12], [11, 12]), strict=True):
+            boundary.reset(seeds)
+        for timestep in range(self.timesteps):
+            actions = self.actions(many, timestep)
+            told = boundaries[0].step(actions, timestep).infos
+            alone = boundaries[1].step(tree_map(lambda leaf: leaf[1:], actions), timestep).infos
+            found, expected = numbers_of(cut_infos(told, slice(1, 3), 3)), numbers_of(alone)
+            assert expected.keys() <= found.keys()
+            for key in (key for key in expected if key[-1] not in self.infos_that_vary):
+                np.testing.assert_array_equal(found[key], expected[key], str(key))
+        many.close()
+        own.close()
 
     def test_what_was_returned_stays(self) -> None:
         """Unless it says that it reuses buffers, nothing that was returned changes later."""
