@@ -62,9 +62,14 @@ class TestPendulumAsync(EnvSuite):
             max_episode_steps=10,
         )
 
+    def break_close(self, env, close):
+        env.env.set_attr("close", close)
+
 
 class TestWrappedTaxi(EnvSuite):
     """Discrete observations, arrays in infos, and a wrapper that may reuse its buffers."""
+
+    infos_that_vary = frozenset({"t"})
 
     def make_env(self, num_envs, seed):
         newest = find_spec("Taxi").id

@@ -106,7 +106,7 @@ def test_closing_is_bounded_and_leaves_no_process(monkeypatch, blow):
     if blow is signal.SIGKILL:
         processes[0].join()
     start = time.monotonic()
-    with pytest.warns(UserWarning, match="its processes were killed"):
+    with pytest.warns(RuntimeWarning, match="its processes were killed"):
         env.close()
     assert time.monotonic() - start < 8
     assert not any(process.is_alive() for process in processes)

@@ -173,12 +173,12 @@ def test_misuse_is_explained():
         env.step(torch.zeros(2, 1))
     with pytest.raises(EnvContractError, match="can't be seeded one by one"):
         env.reset(seed=[0, 1])
-    with pytest.raises(ConfigError, match="for one agent"):
+    with pytest.raises(ConfigError, match="expected an environment of Isaac Lab, got"):
         coterie.wrap_env(object(), "isaaclab")
     team = DirectRLEnv(cfg(2))
     team.possible_agents = ["a", "b"]
     with pytest.raises(ConfigError, match="multi_agent_to_single_agent"):
-        coterie.wrap_env(team)
+        IsaacLabEnv(team, name="isaaclab:team")
     env.close()
     env.close()
     assert env.env.closed == 1

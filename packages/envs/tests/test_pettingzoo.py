@@ -68,6 +68,8 @@ class Race(pettingzoo.ParallelEnv):
     def reset(self, seed=None, options=None):
         if seed is not None:
             self.np_random, _ = seeding.np_random(seed)
+        if options:
+            self.close = options["close"]
         self.steps, self.start = 0, float(self.np_random.random())
         self.length = int(self.np_random.integers(4, 8))
         self.agents = list(self.possible_agents)
@@ -128,7 +130,12 @@ def actions_of(env, count, seed):
     return sample_actions(env.action_space, count, torch.Generator().manual_seed(seed))
 
 
-class TestRaceInTurn(TeamEnvSuite):
+class InTurnSuite(TeamEnvSuite):
+    def break_close(self, env, close):
+        env._copies.copies[0].env.close = close
+
+
+class TestRaceInTurn(InTurnSuite):
     timesteps = 40
 
     def make_env(self, num_envs, seed):
@@ -141,8 +148,11 @@ class TestRaceInProcesses(TeamEnvSuite):
     def make_env(self, num_envs, seed):
         return race(num_envs, seed=seed, vectorization="async", workers=2)
 
+    def break_close(self, env, close):
+        env.reset(options={"close": close})
 
-class TestSimpleSpread(TeamEnvSuite):
+
+class TestSimpleSpread(InTurnSuite):
     timesteps = 40
 
     def make_env(self, num_envs, seed):
@@ -156,7 +166,7 @@ class TestSimpleSpread(TeamEnvSuite):
         )
 
 
-class TestPursuit(TeamEnvSuite):
+class TestPursuit(InTurnSuite):
     """SISL: images, a state of another shape, rewards that all share."""
 
     timesteps = 20
@@ -167,7 +177,7 @@ class TestPursuit(TeamEnvSuite):
         )
 
 
-class TestWrappedSpeakerListener(TeamEnvSuite):
+class TestWrappedSpeakerListener(InTurnSuite):
     """An AEC environment, converted; actors with different spaces."""
 
     timesteps = 40

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,14 +21,21 @@ with warnings.catch_warnings():
     vmas = pytest.importorskip("vmas")
 
 
-class TestBalance(TeamEnvSuite):
+class ClosesWindow(TeamEnvSuite):
+    """VMAS has nothing to close but its window."""
+
+    def break_close(self, env, close):
+        env.env.viewer = SimpleNamespace(close=close)
+
+
+class TestBalance(ClosesWindow):
     timesteps = 40
 
     def make_env(self, num_envs, seed):
         return coterie.make_env("vmas:balance", num_envs=num_envs, seed=seed, max_steps=13)
 
 
-class TestNavigationDiscrete(TeamEnvSuite):
+class TestNavigationDiscrete(ClosesWindow):
     timesteps = 25
 
     def make_env(self, num_envs, seed):
@@ -41,7 +49,7 @@ class TestNavigationDiscrete(TeamEnvSuite):
         )
 
 
-class TestWrappedSpeakerListener(TeamEnvSuite):
+class TestWrappedSpeakerListener(ClosesWindow):
     """Actors with different spaces; an environment that gives dicts."""
 
     timesteps = 25

@@ -10,6 +10,7 @@ import torch
 
 from coterie._cli import folders
 from coterie._cli.main import main
+from coterie.testing import CountingEnv
 
 RUN = ("train", "testing:Counting-v0", "--agent", "sum", "--members", "2", "--num-envs", "4")
 
@@ -37,6 +38,16 @@ def test_a_run_is_made_below_runs_and_shown(tmp_path, capsys):
     assert "sum-s0" in out
     assert "mean return" in out
     assert f"run: runs/{run.name}" in out
+
+
+def test_a_simulator_that_fails_to_close_does_not_cost_the_run(capsys, monkeypatch):
+    def close(env):
+        raise OSError("no window")
+
+    monkeypatch.setattr(CountingEnv, "close", close)
+    with pytest.warns(RuntimeWarning, match="no window"):
+        assert main([*RUN, "--timesteps", "5"]) == 0
+    assert "run: runs/" in capsys.readouterr().out
 
 
 def test_runs_of_the_same_second_do_not_meet(tmp_path, monkeypatch):

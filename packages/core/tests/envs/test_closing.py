@@ -7,9 +7,11 @@ import sys
 import threading
 import time
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
+from coterie._envs import closing
 from coterie._envs.closing import close_within
 from coterie.testing import CountingEnv
 
@@ -87,3 +89,17 @@ def test_a_program_ends_though_its_environment_does_not(tmp_path):
     assert done.returncode == 0
     assert "closing the environment" in done.stderr
     assert "broken off" in done.stderr
+
+
+def test_what_failed_to_close_is_not_closed_again_at_the_end(monkeypatch):
+    registered = []
+    monkeypatch.setattr(closing, "atexit", SimpleNamespace(register=registered.append))
+    env = Failing(1)
+    closing.close_at_exit(env)
+    with pytest.warns(RuntimeWarning, match="no window"):
+        closing.close_environment(env)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for function in registered:
+            function()
+    assert len(registered) == 1

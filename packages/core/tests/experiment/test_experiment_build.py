@@ -7,7 +7,7 @@ import torch
 
 import coterie
 from coterie import ConfigError, SequentialTrainer, WorkerRaised, build_experiment, run_experiment
-from coterie.testing import SumAgent
+from coterie.testing import CountingEnv, SumAgent
 
 
 def experiment(*members, trainer="sequential", env_id="testing:Counting-v0", **settings):
@@ -60,6 +60,23 @@ def test_the_environment_is_closed_after_the_run_and_after_a_failure(made_envs):
     with pytest.raises(WorkerRaised):
         run_experiment(experiment({"agent": "raising"}))
     assert [env.closed > 0 for env in made_envs] == [True, True]
+
+
+class Failing(CountingEnv):
+    def close(self):
+        raise OSError("no window")
+
+
+def test_a_failure_to_close_does_not_cost_the_run(made_envs, monkeypatch):
+    monkeypatch.setattr(CountingEnv, "close", Failing.close)
+    with pytest.warns(RuntimeWarning, match=r"Counting-v0 failed with OSError\('no window'\)"):
+        summary = run_experiment(experiment())
+    assert summary.timesteps == 10
+    with (
+        pytest.warns(RuntimeWarning, match="no window"),
+        pytest.raises(WorkerRaised),
+    ):
+        run_experiment(experiment({"agent": "raising"}))
 
 
 def test_the_environment_is_closed_when_building_fails(made_envs, monkeypatch):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._gymnasium.env import GymnasiumEnv
     from ._isaaclab.adapter import IsaacLabAdapter
     from ._isaaclab.env import IsaacLabEnv
+    from ._isaaclab.team import IsaacLabTeamEnv
     from ._jax.brax import BraxAdapter
     from ._jax.env import JaxEnv
     from ._jax.playground import PlaygroundAdapter
@@ -48,6 +49,7 @@ _HOME_OF = {
     "GymnasiumEnv": "_gymnasium.env",
     "IsaacLabAdapter": "_isaaclab.adapter",
     "IsaacLabEnv": "_isaaclab.env",
+    "IsaacLabTeamEnv": "_isaaclab.team",
     "JaxEnv": "_jax.env",
     "ManiSkillAdapter": "_maniskill.adapter",
     "ManiSkillEnv": "_maniskill.env",
@@ -96,6 +98,7 @@ __all__ = [
     "GymnasiumEnv",
     "IsaacLabAdapter",
     "IsaacLabEnv",
+    "IsaacLabTeamEnv",
     "JaxEnv",
     "ManiSkillAdapter",
     "ManiSkillEnv",

@@ -48,7 +48,7 @@ def coterie_envs() -> Iterable[EnvPlugin]:
     )
     yield EnvPlugin(
         name="isaaclab",
-        summary="Isaac Lab's environments for one agent, on an NVIDIA GPU",
+        summary="Isaac Lab's environments, for one agent and for teams, on an NVIDIA GPU",
         loader=_load("_isaaclab.adapter", "IsaacLabAdapter"),
         recognises=_recognise.is_isaaclab,
         needs=("isaaclab", "isaaclab_tasks"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
+from .._envs.closing import close_environment
 from .._errors import ConfigError
 from .._experiment.build import build_experiment
 from .._experiment.spec import Experiment
@@ -133,7 +134,7 @@ def _built(experiment: Experiment, pictures: bool) -> Iterator[Trainer]:
         with trainer:
             yield trainer
     finally:
-        trainer.env.close()
+        close_environment(trainer.env)
 
 
 def _with_pictures(experiment: Experiment) -> Trainer:

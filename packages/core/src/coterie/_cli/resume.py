@@ -152,6 +152,7 @@ def _only_begun(run: Path) -> bool:
 @contextmanager
 def _closing(trainer: Trainer, run: Path) -> Iterator[None]:
     """Close everything in the end; keep the traceback of what goes wrong."""
+    from .._envs.closing import close_environment
     from .failures import keep_traceback
 
     try:
@@ -161,7 +162,7 @@ def _closing(trainer: Trainer, run: Path) -> Iterator[None]:
         keep_traceback(error, run)
         raise
     finally:
-        trainer.env.close()
+        close_environment(trainer.env)
 
 
 def _unfinished(checkpoint: Checkpoint) -> bool:

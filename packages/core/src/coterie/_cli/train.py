@@ -104,6 +104,7 @@ class Train:
 
 
 def _train(experiment: Experiment, run: Path) -> Summary:
+    from .._envs.closing import close_environment
     from .._experiment.build import build_experiment, require_own_loop
 
     require_own_loop(experiment)
@@ -116,7 +117,7 @@ def _train(experiment: Experiment, run: Path) -> Summary:
         keep_traceback(error, run)
         raise
     finally:
-        trainer.env.close()
+        close_environment(trainer.env)
 
 
 def conclude(summary: Summary, run: Path) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from attrs import frozen
 
+from .._envs.closing import close_environment
 from .._errors import ConfigError, PluginError
 from .._factory import make_agent, make_env
 from .._registry.manager import registry
@@ -117,7 +118,7 @@ def train(kind: type[Trainer], seconds: float, chunks: int | None = None) -> Tra
             done, spent = _train_chunks(trainer, seconds, chunks)
         after = [flatten_state(agent.state_dict()) for agent in agents]
     finally:
-        env.close()
+        close_environment(env)
     steps = (done - 1) * _CHUNK * _INSTANCES * _MEMBERS
     return Trained(
         chunks=done,

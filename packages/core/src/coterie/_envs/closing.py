@@ -1,4 +1,4 @@
-"""Closing environments when the program ends: each once, whoever used it, and never for ever."""
+"""Closing environments that are done with, and when the program ends: never for ever."""
 
 from __future__ import annotations
 
@@ -30,10 +30,20 @@ def close_at_exit(env: VectorEnv) -> None:
 
     def close() -> None:
         alive = reference()
-        if alive is not None:
-            close_within(alive, _SECONDS)
+        if alive is not None and alive in _registered:
+            close_environment(alive)
 
     atexit.register(close)
+
+
+def close_environment(env: VectorEnv) -> None:
+    """Close an environment that is not needed any more, as :func:`close_within` does, in 15 s.
+
+    What was reached with it is worth more than how it goes, so nothing is raised. It is not tried
+    again when the program ends.
+    """
+    _registered.discard(env)
+    close_within(env, _SECONDS)
 
 
 def close_within(env: VectorEnv, seconds: float) -> None:

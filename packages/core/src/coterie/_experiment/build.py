@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._envs.closing import close_environment
 from .._errors import ConfigError
 from .._factory import make_agent, make_env
 from .._registry.manager import registry
@@ -74,7 +75,7 @@ def build_experiment(
             resume=resume,
         )
     except BaseException:
-        env.close()
+        close_environment(env)
         raise
     return trainer
 
@@ -108,7 +109,7 @@ def run_experiment(
         with trainer:
             return trainer.train()
     finally:
-        trainer.env.close()
+        close_environment(trainer.env)
 
 
 def require_own_loop(experiment: Experiment) -> None:

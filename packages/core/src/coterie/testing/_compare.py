@@ -75,3 +75,16 @@ def _process_state() -> dict[str, Any]:
 
 def _bytes(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.reshape(-1).view(torch.uint8) if tensor.numel() else tensor
+
+
+def numbers_of(infos: Any, path: tuple[Any, ...] = ()) -> dict[tuple[Any, ...], Any]:
+    """List the arrays and tensors of numbers in infos by their path, as arrays."""
+    found: dict[tuple[Any, ...], Any] = {}
+    for key, value in infos.items():
+        if isinstance(value, dict):
+            found |= numbers_of(value, (*path, key))
+        elif hasattr(value, "shape"):
+            array = np.asarray(value.cpu() if isinstance(value, torch.Tensor) else value)
+            if array.dtype != object:
+                found[*path, key] = array
+    return found

@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import re
+import signal
+import time
 from collections.abc import Callable, Set
 from itertools import pairwise
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from .._agents.interface import Agent
 from .._agents.transition import Transition
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
 from .._errors import EnvContractError
+from .._executors.cutting import cut_infos
 from .._spaces import build_tree, leaf_of, sample_actions, space_leaves
+from .._trainers.sequential import SequentialTrainer
 from .._trees import tree_leaves, tree_map
 from .._types import Tree
+from ._agents import SumAgent
+from ._closing import (
+    HANGING,
+    close_by_hanging,
+    close_by_raising,
+    left_over,
+    living,
+    program_that_ends,
+)
+from ._compare import numbers_of
+from ._training_runs import agents_for
 
 _plain: dict[type, list[tuple[Any, ...]]] = {}
 
@@ -38,6 +55,10 @@ class EnvSuite:
     timesteps = 120
     """Number of steps that the tests take."""
 
+    infos_that_vary: ClassVar[Set[str]] = frozenset()
+    """Keys of infos that differ from run to run, such as times of the clock."""
+
+    _agent: ClassVar[type[Agent]] = SumAgent
     _bookkeeping: ClassVar[Set[str]] = frozenset()
 
     def make_env(self, num_envs: int, seed: int) -> VectorEnv:
@@ -164,6 +185,27 @@ class EnvSuite:
             env.close()
             assert _same(few, [tuple(_first_rows(part, count) for part in step) for step in many])
 
+    def test_infos_of_a_scope(self) -> None:
+        """What a member is told of its instances is what they tell without the others."""
+        many = self.make_env(3, seed=0)
+        if not many.independent_streams:
+            many.close()
+            pytest.skip("the instances of this environment share one stream")
+        own = self.make_env(2, seed=0)
+        boundaries = make_boundary(many, "raise"), make_boundary(own, "raise")
+        for boundary, seeds in zip(boundaries, ([10, 11, 12], [11, 12]), strict=True):
+            boundary.reset(seeds)
+        for timestep in range(self.timesteps):
+            actions = self.actions(many, timestep)
+            told = boundaries[0].step(actions, timestep).infos
+            alone = boundaries[1].step(tree_map(lambda leaf: leaf[1:], actions), timestep).infos
+            found, expected = numbers_of(cut_infos(told, slice(1, 3), 3)), numbers_of(alone)
+            assert expected.keys() <= found.keys()
+            for key in (key for key in expected if key[-1] not in self.infos_that_vary):
+                np.testing.assert_array_equal(found[key], expected[key], str(key))
+        many.close()
+        own.close()
+
     def test_what_was_returned_stays(self) -> None:
         """Unless it says that it reuses buffers, nothing that was returned changes later."""
         env = self.make_env(3, seed=0)
@@ -289,6 +331,48 @@ class EnvSuite:
                 return tree_map(change, result[0]), *result[1:]
 
             self._refused(env, message, changed)
+
+    def break_close(self, env: VectorEnv, close: Callable[[], None]) -> None:
+        """Let the simulator under ``env`` close by calling ``close``, from now on.
+
+        What ``env`` keeps as its attribute ``env`` is taken for the simulator if it has a
+        ``close``, otherwise ``env`` itself: override this where it is something else.
+
+        Args:
+            env: An environment of :meth:`make_env` that was stepped already.
+            close: A function that can be pickled.
+        """
+        simulator: Any = getattr(env, "env", None)
+        closed: Any = simulator if hasattr(simulator, "close") else env
+        closed.close = close
+
+    def test_a_simulator_that_fails_to_close(self) -> None:
+        """The training is over all the same, a warning tells, and nothing is left running."""
+        self._ends_though(close_by_raising, 15.0, "failed with|ended with exit code")
+
+    def test_a_simulator_that_hangs_in_close(self) -> None:
+        """The program ends in bounded time, a warning tells, and nothing is left running."""
+        if not hasattr(signal, "setitimer"):
+            pytest.skip("nothing can break off a call on this system")
+        self._ends_though(close_by_hanging, 1.0, "took more than")
+
+    def _ends_though(self, close: Callable[[], None], seconds: float, told: str) -> None:
+        """Train, break the closing, and let the program end."""
+        before = living()
+        with program_that_ends(seconds) as end:
+            env = self.make_env(2, seed=0)
+            cfg = {"timesteps": 3, "disable_progressbar": True, "headless": True}
+            agents = agents_for(env, self._agent)
+            with SequentialTrainer(env=env, agents=agents, cfg=cfg) as trainer:
+                assert trainer.train().timesteps == 3
+            self.break_close(env, close)
+            begun = time.monotonic()
+            with pytest.warns(RuntimeWarning, match=f"{re.escape(env.name)}.*({told})"):
+                end()
+            if vars(env).get("close") is not close:
+                env.close()
+            assert time.monotonic() - begun < HANGING / 2
+        assert not left_over(before)
 
     def _refused(
         self, env: VectorEnv, message: str, change: Callable[[tuple[Any, ...]], tuple[Any, ...]]

@@ -14,6 +14,7 @@ from .._envs.multi_agent import MultiAgentVectorEnv, check_actors
 from .._envs.presence import Presence
 from .._spaces import leaf_of, space_leaves
 from ._env_suite import EnvSuite
+from ._teams import SumTeam
 
 
 class TeamEnvSuite(EnvSuite):
@@ -28,6 +29,7 @@ class TeamEnvSuite(EnvSuite):
     With random actions several episodes must end within :attr:`timesteps`.
     """
 
+    _agent = SumTeam
     _bookkeeping = frozenset({"_present", "_saved"})
 
     def setup_method(self) -> None:

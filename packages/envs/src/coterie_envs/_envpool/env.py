@@ -15,8 +15,7 @@ from gymnasium.vector.utils import batch_space
 from coterie import EnvContractError, VectorEnv
 
 from .._checks import spread_seeds
-from .._gymnasium.trees import array_writer
-from .._rows import Rows, batch_reader
+from .._gymnasium.trees import array_writer, outcome_reader, tensor_reader
 
 _SEEDS = 2**31
 _OWN_INFOS = ("env_id", "players")
@@ -73,10 +72,9 @@ class EnvPoolEnv(VectorEnv):
         self.seed = seed
         self.device = torch.device(device)
         self._make = make
-        self._read = batch_reader(observation_space, num_envs, self.device)
+        self._read = tensor_reader(observation_space, self.device)
+        self._outcome = outcome_reader(self.device)
         self._write = array_writer(action_space, batch_space(action_space, num_envs))
-        self._rewards = Rows((self.num_envs,), torch.float32, self.device)
-        self._flags = Rows((self.num_envs,), torch.bool, self.device)
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
@@ -123,14 +121,8 @@ class EnvPoolEnv(VectorEnv):
         """
         if self.env is None:
             raise EnvContractError(f"{self.name} was not reset yet: call reset() first")
-        observations, rewards, terminated, truncated, infos = self.env.step(self._write(actions))
-        return (
-            self._read(observations),
-            self._rewards(rewards),
-            self._flags(terminated),
-            self._flags(truncated),
-            _without_numbers(infos),
-        )
+        observations, *outcome, infos = self.env.step(self._write(actions))
+        return (self._read(observations), *self._outcome(*outcome), _without_numbers(infos))
 
     def render(self) -> np.ndarray[Any, Any] | None:
         """Draw the instances.
@@ -150,9 +142,9 @@ class EnvPoolEnv(VectorEnv):
 
     def close(self) -> None:
         """Let the pool and its threads go."""
-        if self.env is not None:
-            self.env.close()
-            self.env = None
+        pool, self.env = self.env, None
+        if pool is not None:
+            pool.close()
 
 
 def _without_numbers(infos: dict[str, Any]) -> dict[str, Any]:

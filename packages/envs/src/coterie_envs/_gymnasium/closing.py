@@ -21,10 +21,19 @@ def close_vector_env(env: VectorEnv[Any, Any, Any], name: str) -> None:
     if not isinstance(base, AsyncVectorEnv):
         env.close()
         return
-    trouble = _close_within(env, CLOSE_SECONDS)
+    try:
+        trouble = _close_within(env, CLOSE_SECONDS)
+    except BaseException:  # somebody does not want to wait so long
+        _kill(base)
+        raise
     if trouble:
         _kill(base)
-        warnings.warn(f"{name}: {trouble}; its processes were killed", stacklevel=3)
+        warnings.warn(f"{name}: {trouble}; its processes were killed", RuntimeWarning, stacklevel=3)
+        return
+    codes = [process.exitcode for process in base.processes if process.exitcode]
+    if codes:
+        text = f"{name}: a process ended with exit code {codes[0]}"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
 
 
 def _close_within(env: VectorEnv[Any, Any, Any], seconds: float) -> str | None:

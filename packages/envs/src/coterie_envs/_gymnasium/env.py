@@ -16,12 +16,11 @@ from coterie import ConfigError, EnvContractError, VectorEnv
 from coterie.spaces import tree_map
 
 from .._checks import spread_seeds
-from .._rows import Rows, batch_reader
 from .._states import load_tree, parts_of, save_tree
 from .closing import close_vector_env
 from .final import final_batch, overwritten
 from .saving import can_save, plan_loading, save
-from .trees import array_writer
+from .trees import array_writer, outcome_reader, tensor_reader
 
 _SEEDS = 2**31
 
@@ -68,11 +67,10 @@ class GymnasiumEnv(VectorEnv):
         separate = isinstance(env.unwrapped, vector.SyncVectorEnv | vector.AsyncVectorEnv)
         self.independent_streams = separate
         self.reuses_buffers = not (self.device.type != "cpu" or _gives_fresh_arrays(env))
-        self._read = batch_reader(self.observation_space, self.num_envs, self.device)
+        self._read = tensor_reader(self.observation_space, self.device)
+        self._outcome = outcome_reader(self.device)
         self._write = array_writer(self.action_space, env.action_space)
         self._observations: Any = None
-        self._rewards = Rows((self.num_envs,), torch.float32, self.device)
-        self._flags = Rows((self.num_envs,), torch.bool, self.device)
         self._closed = False
         self._warned = type(env.unwrapped) is vector.SyncVectorEnv  # keeps final observations
 
@@ -142,13 +140,7 @@ class GymnasiumEnv(VectorEnv):
             final = final_batch(self.observation_space, observations, infos)
             infos = {**infos, "final_obs": self._read(final)}
         self._observations = self._read(observations)
-        return (
-            self._observations,
-            self._rewards(rewards),
-            self._flags(terminated),
-            self._flags(truncated),
-            infos,
-        )
+        return (self._observations, *self._outcome(rewards, terminated, truncated), infos)
 
     def _check_final(self, observations: Any, infos: dict[str, Any]) -> None:
         """Refuse final observations that the reset has overwritten, or warn where it seems so.

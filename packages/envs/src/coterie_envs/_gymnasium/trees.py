@@ -11,6 +11,8 @@ from gymnasium import spaces
 
 from coterie.spaces import Leaf, build_tree, leaf_of, space_leaves
 
+_REWARD, _FLAG, _INDEX = np.dtype(np.float32), np.dtype(np.bool_), np.dtype(np.int64)
+
 
 def to_tensor(value: Any, device: torch.device, dtype: Any = None) -> torch.Tensor:
     """Turn an array into a tensor, sharing its memory where that is safe.
@@ -21,17 +23,43 @@ def to_tensor(value: Any, device: torch.device, dtype: Any = None) -> torch.Tens
     Args:
         value: An array, or what numpy makes one of.
         device: Where the tensor goes.
-        dtype: numpy type that it is converted to; ``None``: it keeps its own.
+        dtype: numpy dtype that it is converted to; ``None``: it keeps its own.
     """
     tensor = _share(value, dtype)
     return tensor if device.type == "cpu" else tensor.to(device)
 
 
 def _share(value: Any, dtype: Any) -> torch.Tensor:
-    array = np.asarray(value, dtype)
-    if not array.flags.carray:
-        array = np.array(array, order="C")
-    return torch.from_numpy(array)
+    if type(value) is not np.ndarray or not (dtype is None or value.dtype is dtype):
+        value = np.asarray(value, dtype)
+    if not value.flags.carray:
+        value = np.array(value, order="C")
+    return torch.from_numpy(value)
+
+
+def outcome_reader(
+    device: torch.device,
+) -> Callable[[Any, Any, Any], tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Make a function that turns rewards and the two flags of a step into tensors on a device.
+
+    Returns:
+        A function of three arrays ``[N]``, which gives them as float32, bool and bool; they
+        share their memory where that is safe.
+    """
+
+    def read(
+        rewards: Any, terminated: Any, truncated: Any
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        return _share(rewards, _REWARD), _share(terminated, _FLAG), _share(truncated, _FLAG)
+
+    if device.type == "cpu":
+        return read
+
+    def send(*arrays: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        rewards, terminated, truncated = (tensor.to(device) for tensor in read(*arrays))
+        return rewards, terminated, truncated
+
+    return send
 
 
 def tensor_reader(space: spaces.Space[Any], device: torch.device) -> Callable[[Any], Any]:
@@ -68,7 +96,7 @@ def _read(
 
 
 def _index_dtype(leaf: Leaf) -> Any:
-    return np.int64 if leaf.dtype == torch.int64 else None
+    return _INDEX if leaf.dtype == torch.int64 else None
 
 
 def array_writer(space: spaces.Space[Any], batched: spaces.Space[Any]) -> Callable[[Any], Any]:

@@ -14,12 +14,13 @@ from .._checks import check_count
 from .._gymnasium.names import suggest
 from .._needs import need
 from .env import IsaacLabEnv
+from .team import IsaacLabTeamEnv
 
 _HOW = "see Isaac Lab's installation guide; it needs Isaac Sim and an NVIDIA GPU"
 
 
 class IsaacLabAdapter(EnvAdapter):
-    """Makes and wraps Isaac Lab's environments for one agent."""
+    """Makes and wraps Isaac Lab's environments, for one agent and for several."""
 
     def make(
         self,
@@ -31,7 +32,7 @@ class IsaacLabAdapter(EnvAdapter):
         launcher: Mapping[str, Any] | None = None,
         render_mode: str | None = None,
         **settings: Any,
-    ) -> IsaacLabEnv:
+    ) -> IsaacLabEnv | IsaacLabTeamEnv:
         """Make an environment by the id of its task.
 
         The simulator's application is started if none runs; it lasts as long as the process.
@@ -71,7 +72,9 @@ class IsaacLabAdapter(EnvAdapter):
         )
         return self._wrap(env, name, seed)
 
-    def wrap(self, env: Any, *, seed: int | None = None, device: str = "cpu") -> IsaacLabEnv:
+    def wrap(
+        self, env: Any, *, seed: int | None = None, device: str = "cpu"
+    ) -> IsaacLabEnv | IsaacLabTeamEnv:
         """Bring an environment that the user made to the contract.
 
         Args:
@@ -80,19 +83,22 @@ class IsaacLabAdapter(EnvAdapter):
             device: Not used: tensors stay where the simulator has them.
 
         Raises:
-            ConfigError: It is one for several agents, or another object.
+            ConfigError: It is another object.
         """
         base = getattr(env, "unwrapped", None)
-        if not hasattr(base, "single_action_space") or not hasattr(base, "cfg"):
+        known = hasattr(base, "single_action_space") or hasattr(base, "possible_agents")
+        if not known or not hasattr(base, "cfg"):
             raise ConfigError(
-                "expected an environment of Isaac Lab for one agent, "
+                "expected an environment of Isaac Lab, "
                 f"got {type(env).__module__}.{type(env).__qualname__}"
             )
         spec = getattr(env, "spec", None)
         return self._wrap(env, f"isaaclab:{spec.id if spec else type(base).__name__}", seed)
 
-    def _wrap(self, env: Any, name: str, seed: int | None) -> IsaacLabEnv:
+    def _wrap(self, env: Any, name: str, seed: int | None) -> IsaacLabEnv | IsaacLabTeamEnv:
         _refuse_time_limit(env, name)
+        if hasattr(env.unwrapped, "possible_agents"):
+            return IsaacLabTeamEnv(env, name=name, seed=seed)
         return IsaacLabEnv(env, name=name, seed=seed)
 
     def ids(self) -> Sequence[str]:

@@ -156,7 +156,7 @@ def _spaces(base: Any, name: str) -> tuple[Any, Any]:
     groups = getattr(base, "single_observation_space", None)
     if groups is None or hasattr(base, "possible_agents"):
         raise ConfigError(
-            f"{name} is an environment for several agents; "
+            f"{name} is an environment for several agents, which IsaacLabTeamEnv is for; "
             "isaaclab.envs.multi_agent_to_single_agent makes it one for one"
         )
     if "policy" not in groups.spaces:

@@ -160,16 +160,19 @@ class InProcesses:
         for pipe in self._pipes:
             pipe.close()
         deadline = time.monotonic() + CLOSE_SECONDS
-        for process in self._processes:
-            process.join(max(0.0, deadline - time.monotonic()))
-        late = [process for process in self._processes if process.is_alive()]
-        for process in late:
-            process.kill()
-        self._warn(late)
-        for process in self._processes:
-            process.join()
-            process.close()
-        self._processes, self._pipes, self.arrays = [], [], {}
+        late = self._processes
+        try:
+            for process in self._processes:
+                process.join(max(0.0, deadline - time.monotonic()))
+            late = [process for process in self._processes if process.is_alive()]
+            self._warn(late)
+        finally:  # also where somebody does not want to wait so long
+            for process in late:
+                process.kill()
+            for process in self._processes:
+                process.join()
+                process.close()
+            self._processes, self._pipes, self.arrays = [], [], {}
 
     def _warn(self, late: Sequence[Any]) -> None:
         codes = [p.exitcode for p in self._processes if p not in late and p.exitcode]
