@@ -1,27 +1,37 @@
-"""The job under Stable-Baselines3, in an environment of its own: prints a JSON object.
+"""The job under Stable-Baselines3: agents are trained one after the other.
 
-One PPO agent on CartPole-v1 with 16 instances unless told otherwise, separate 64x64 tanh networks,
-rollouts of 128 steps, 4 epochs of 4 mini-batches. The instances are Stable-Baselines3's own kind,
-stepped in turn, or (``--env gymnasium``) gymnasium's vectorised CartPole behind its interface, so
-that the environment costs both sides the same. Nothing is written to disk.
+The instances are Stable-Baselines3's own kind, stepped in turn, or (``"env": "gymnasium"``)
+gymnasium's vectorised CartPole behind its interface, so that the environment costs what it costs
+others.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
 from typing import Any
 
 import numpy as np
 import torch
+from _settings import (
+    CLIP,
+    DISCOUNT,
+    ENV,
+    EPOCHS,
+    FOREVER,
+    GAE_LAMBDA,
+    GRAD_NORM,
+    LEARNING_RATE,
+    MINI_BATCHES,
+    ROLLOUTS,
+    SAMPLE,
+    VALUE_SCALE,
+    WIDTHS,
+)
+from _watch import Watch, read_case
 from gymnasium.envs.classic_control.cartpole import CartPoleVectorEnv
 from stable_baselines3 import PPO
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
-
-ROLLOUTS = 128
 
 
 class Vectorised(VecEnv):
@@ -31,8 +41,9 @@ class Vectorised(VecEnv):
     one, which changes what is learned a little and nothing in what it costs.
     """
 
-    def __init__(self, instances: int) -> None:
+    def __init__(self, instances: int, seed: int) -> None:
         """Make the environment."""
+        self._seed = seed
         self.env = CartPoleVectorEnv(num_envs=instances)
         spaces = self.env.single_observation_space, self.env.single_action_space
         super().__init__(instances, *spaces)
@@ -40,7 +51,7 @@ class Vectorised(VecEnv):
 
     def reset(self) -> Any:
         """Start new episodes."""
-        return self.env.reset(seed=0)[0]
+        return self.env.reset(seed=self._seed)[0]
 
     def step_async(self, actions: np.ndarray) -> None:
         """Keep the actions."""
@@ -79,34 +90,57 @@ class Vectorised(VecEnv):
         return [False] * self.num_envs
 
 
-def main() -> None:
-    """Train, and print the seconds that ``learn()`` took."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--env", choices=["own", "gymnasium"], default="own")
-    parser.add_argument("--instances", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=1024)
-    parser.add_argument("--threads", type=int, default=1)
-    chosen = parser.parse_args()
-    torch.set_num_threads(chosen.threads)
-    if chosen.env == "own":
-        env: VecEnv = make_vec_env("CartPole-v1", n_envs=chosen.instances, seed=0)
+def make_agent(case: dict[str, Any], seed: int, watch: Watch) -> PPO:
+    """Make an agent with an environment of its own, which the watch sees."""
+    instances = case["instances"]
+    if case["env"] == "own":
+        env: VecEnv = make_vec_env(ENV, n_envs=instances, seed=seed)
     else:
-        env = Vectorised(chosen.instances)
-    agent = PPO(
+        env = Vectorised(instances, seed)
+    step = env.step
+
+    def seen(actions: Any) -> Any:
+        watch.before()
+        results = step(actions)
+        watch.after(results[1], results[2], results[2])
+        return results
+
+    env.step = seen  # type: ignore[method-assign]
+    return PPO(
         "MlpPolicy",
         env,
         n_steps=ROLLOUTS,
-        batch_size=ROLLOUTS * chosen.instances // 4,
-        n_epochs=4,
-        learning_rate=1e-3,
-        policy_kwargs={"net_arch": [64, 64], "activation_fn": nn.Tanh},
-        device="cpu",
-        seed=0,
+        batch_size=ROLLOUTS * instances // MINI_BATCHES,
+        n_epochs=EPOCHS,
+        learning_rate=LEARNING_RATE,
+        gamma=DISCOUNT,
+        gae_lambda=GAE_LAMBDA,
+        clip_range=CLIP,
+        max_grad_norm=GRAD_NORM,
+        vf_coef=VALUE_SCALE,
+        ent_coef=0.0,
+        policy_kwargs={"net_arch": list(WIDTHS), "activation_fn": nn.Tanh},
+        device=case["device"],
+        seed=seed,
         verbose=0,
     )
-    start = time.perf_counter()
-    agent.learn(chosen.steps * chosen.instances)
-    print(json.dumps({"seconds": time.perf_counter() - start}))
+
+
+def main() -> None:
+    """Train one agent after the other."""
+    case = read_case()
+    if case["threads"]:
+        torch.set_num_threads(case["threads"])
+    if case["measure"] == "steady":  # each further one costs what these cost
+        case["agents"] = min(case["agents"], SAMPLE)
+    libraries = ["stable-baselines3", "torch", "gymnasium"]
+    watch = Watch(case, libraries, turns=case["agents"])
+    timesteps = case["timesteps"] or FOREVER
+    for k in range(case["agents"]):
+        agent = make_agent(case, 1000 * case["seed"] + k, watch)
+        with watch.turn():
+            agent.learn(timesteps * case["instances"])
+    watch.finish()
 
 
 if __name__ == "__main__":

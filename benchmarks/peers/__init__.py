@@ -1,0 +1,1 @@
+"""The same work under Coterie and under other libraries: ``python -m benchmarks.peers``."""
