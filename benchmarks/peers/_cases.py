@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import asdict, frozen
@@ -59,26 +59,23 @@ class Case:
 
 
 def all_cases() -> list[Case]:
-    """List every case of the whole table, cheap and telling ones first."""
-    return [*_steady("cpu", 1), *_steady("cpu", 2), *_others(), *_steady("cuda", 2)]
+    """List every case, those first that a run which is cut short should have."""
+    return [
+        *(_steady(agents) for agents in POPULATIONS),
+        *(_steady(agents, cores=2) for agents in (4, 16)),
+        Case(measure="learn", agents=4),
+        Case(measure="whole", cores=2, agents=4, timesteps=1024, pinned=False),
+        *(_steady(SCALED_POPULATION, instances=n) for n in INSTANCES if n != USUAL_INSTANCES),
+        Case(measure="whole", agents=16, timesteps=4096),
+        *(_steady(agents, cores=2) for agents in (1, 64)),
+        *(_steady(agents, cores=2, device="cuda") for agents in POPULATIONS),
+    ]
 
 
 def quick_cases() -> list[Case]:
-    """List a few that take a few minutes."""
-    return [Case(measure="steady", agents=agents) for agents in POPULATIONS[:2]]
+    """List what takes a few minutes."""
+    return [_steady(4)]
 
 
-def _steady(device: str, cores: int) -> Iterator[Case]:
-    where = {"measure": "steady", "device": device, "cores": cores}
-    for agents in POPULATIONS:
-        yield Case(**where, agents=agents)
-    if device == "cpu" and cores == 1:
-        for instances in INSTANCES:
-            if instances != USUAL_INSTANCES:
-                yield Case(**where, agents=SCALED_POPULATION, instances=instances)
-
-
-def _others() -> Iterator[Case]:
-    yield Case(measure="whole", cores=2, agents=4, timesteps=1024, pinned=False)
-    yield Case(measure="learn", agents=4)
-    yield Case(measure="whole", agents=16, timesteps=4096)
+def _steady(agents: int, **more: Any) -> Case:
+    return Case(measure="steady", agents=agents, **more)

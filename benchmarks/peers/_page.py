@@ -93,7 +93,8 @@ def steady(machine: dict[str, Any]) -> Iterator[tuple[str, list[Case]]]:
         if device == "cuda" and not machine["gpu"]:
             continue
         where = device.upper() if device == "cuda" else f"{cores} core{'s' * (cores > 1)}"
-        yield where, [case for case in cases if (case.device, case.cores) == (device, cores)]
+        found = (case for case in cases if (case.device, case.cores) == (device, cores))
+        yield where, sorted(found, key=lambda case: case.agents)
 
 
 def seen(jobs: Sequence[Job], cases: Sequence[Case]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import subprocess
 import tempfile
@@ -145,7 +146,7 @@ def run_job(python: Path, job: str, told: Mapping[str, Any]) -> dict[str, Any]:
             whole = time.monotonic() - started
             running.end()
         if result["outcome"] == "failed":
-            result["reason"] = last_line(errors)
+            result["reason"] = what_failed(errors)
         return {**result, "memory": round(running.memory, 1), "whole": round(whole, 3)}
 
 
@@ -168,8 +169,10 @@ def surroundings(told: Mapping[str, Any], scratch: str) -> dict[str, str]:
     return kept
 
 
-def last_line(file: IO[bytes]) -> str:
-    """Find the last line of a file that says something."""
+def what_failed(file: IO[bytes]) -> str:
+    """Find the last line of a file that names an error, or else the last one."""
     file.seek(0)
     lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it said nothing"
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    found = (errors or lines or ["it said nothing"])[-1]
+    return found.replace("|", "/")[:200]

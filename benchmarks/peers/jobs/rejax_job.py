@@ -25,19 +25,24 @@ from _settings import (
     WIDTHS,
 )
 from _watch import Watch, read_case
-from gymnax import make
 from gymnax.wrappers.purerl import LogWrapper
 from rejax import PPO
 
 LIBRARIES = ["rejax", "jax", "gymnax"]
 
 
+class Counted(LogWrapper):
+    """gymnax's wrapper that counts returns; rejax copies environments, which it can't bear."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Counted:
+        """Return itself: it keeps nothing."""
+        return self
+
+
 def make_agent(case: dict[str, Any], timesteps: int) -> PPO:
     """Make the algorithm; where it is to be seen how it learns, the environment counts returns."""
-    env, parameters = make(ENV)
     agent = PPO.create(
-        env=LogWrapper(env) if case["measure"] == "learn" else env,
-        env_params=parameters,
+        env=ENV,
         agent_kwargs={"hidden_layer_sizes": WIDTHS, "activation": "tanh"},
         num_envs=case["instances"],
         num_steps=ROLLOUTS,
@@ -54,6 +59,8 @@ def make_agent(case: dict[str, Any], timesteps: int) -> PPO:
         eval_freq=timesteps * case["instances"],
         skip_initial_evaluation=True,
     )
+    if case["measure"] == "learn":
+        agent = agent.replace(env=Counted(agent.env))
     return agent.replace(eval_callback=_count)
 
 
