@@ -257,7 +257,14 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the measurements: all, or those named after ``--``."""
+    """Do the same work under Coterie and under other libraries, into docs: see -- --help."""
+    install_workspace(session, *group("bench"))
+    session.run("python", "-m", "benchmarks.peers", *session.posargs)
+
+
+@nox.session
+def measure(session: nox.Session) -> None:
+    """Measure Coterie's own parts: all, or the scripts named after ``--``."""
     install_workspace(session, *group("bench"))
     scripts = (str(path) for path in Path("benchmarks").glob("[!_]*.py") if path.stem != "learn")
     for script in session.posargs or sorted(scripts):
@@ -269,16 +276,6 @@ def learn(session: nox.Session) -> None:
     """Train five seeds of each algorithm on its tasks: nox -s learn -- [--long] [CASE ...]."""
     install_workspace(session, *group("learn"))
     session.run("python", "benchmarks/learn.py", *session.posargs, env={"OMP_NUM_THREADS": "1"})
-
-
-@nox.session
-@nox.parametrize("peer", ("skrl", "sb3", "rejax"))
-def peers(session: nox.Session, peer: str) -> None:
-    """Measure against another library, installed beside Coterie: nox -s "peers(peer='sb3')"."""
-    folder = Path("benchmarks/peers")
-    install_workspace(session, *group("bench"), "-r", str(folder / f"{peer}.txt"))
-    script = str(folder / f"against_{peer}.py")
-    session.run("python", script, *session.posargs)
 
 
 @nox.session

@@ -14,7 +14,7 @@ from ._contenders import FOLDER, ROOT
 
 PLACE = ROOT / ".nox" / "bench-peers"
 CONSTRAINTS = ROOT / "constraints.txt"
-BESIDE = {"coterie-skrl": ("skrl", ("core", "envs", "agents", "backends-mp", "skrl"))}
+BESIDE = {"coterie-skrl": ("skrl", ("core", "backends-mp", "skrl"))}
 """Environments with packages of this workspace: whose requirements, and which folders."""
 
 

@@ -41,8 +41,14 @@ def say(told: dict[str, Any]) -> None:
 
 
 def versions(names: Sequence[str]) -> dict[str, str]:
-    """Look up the versions of installed distributions."""
-    return {name: importlib.metadata.version(name) for name in names}
+    """Look up the versions of distributions; one that was never installed is ``"source"``."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "source"
+    return found
 
 
 class Watch:

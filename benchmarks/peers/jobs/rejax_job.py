@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from _settings import (
     CLIP,
     DISCOUNT,
@@ -25,7 +26,7 @@ from _settings import (
     WIDTHS,
 )
 from _watch import Watch, read_case
-from gymnax.wrappers.purerl import LogWrapper
+from gymnax.wrappers.purerl import LogEnvState, LogWrapper
 from rejax import PPO
 
 LIBRARIES = ["rejax", "jax", "gymnax"]
@@ -37,6 +38,12 @@ class Counted(LogWrapper):
     def __deepcopy__(self, memo: dict[int, Any]) -> Counted:
         """Return itself: it keeps nothing."""
         return self
+
+    def reset(self, key: jax.Array, params: Any = None) -> tuple[jax.Array, LogEnvState]:
+        """Start counting with the types that a step returns, as a compiled program needs."""
+        observation, state = super().reset(key, params)
+        zero, none = jnp.float32(0), jnp.int32(0)
+        return observation, LogEnvState(state.env_state, zero, none, zero, none)
 
 
 def make_agent(case: dict[str, Any], timesteps: int) -> PPO:
