@@ -13,7 +13,7 @@ USUAL_INSTANCES = 16
 SCALED_POPULATION = 16
 BAR = 475.0
 SECONDS = 3.0
-LIMITS: Mapping[str, float] = {"steady": 90.0, "learn": 150.0, "whole": 150.0}
+LIMITS: Mapping[str, float] = {"steady": 60.0, "learn": 120.0, "whole": 90.0}
 """Seconds after which a job of a measure is ended, from the start of its process."""
 
 
@@ -66,7 +66,7 @@ def all_cases() -> list[Case]:
         Case(measure="learn", agents=4),
         Case(measure="whole", cores=2, agents=4, timesteps=1024, pinned=False),
         *(_steady(SCALED_POPULATION, instances=n) for n in INSTANCES if n != USUAL_INSTANCES),
-        Case(measure="whole", agents=16, timesteps=4096),
+        Case(measure="whole", agents=16, timesteps=2048),
         *(_steady(agents, cores=2) for agents in (1, 64)),
         *(_steady(agents, cores=2, device="cuda") for agents in POPULATIONS),
     ]

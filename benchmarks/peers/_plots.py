@@ -40,13 +40,13 @@ def style(contender: Contender) -> dict[str, Any]:
     }
 
 
-def tidy(axes: Any, title: str, across: str, up: str) -> None:
-    """Name the axes and take the frame away."""
+def tidy(axes: Any, title: str, across: str, up: str, grid: str = "y") -> None:
+    """Name the axes, take the frame away, and draw lines across one of the axes."""
     axes.set_title(title, loc="left", fontsize=10)
     axes.set_xlabel(across)
     axes.set_ylabel(up)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", linewidth=0.4, alpha=0.5)
+    axes.grid(axis=grid, linewidth=0.4, alpha=0.5)
 
 
 def lines(
@@ -61,6 +61,8 @@ def lines(
         across: Name of the case's number that they differ in.
         measure: What is drawn.
     """
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     for contender in CONTENDERS:
         found = [(case, measure(of(jobs, contender.name, case))) for case in cases]
         points = [(getattr(case, across), at) for case, at in found if at]
@@ -74,6 +76,9 @@ def lines(
             axes.errorbar(where, middles, bars, label=contender.label, **style(contender))
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     ticks = sorted({getattr(case, across) for case in cases})
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
 
@@ -124,10 +129,8 @@ def learning(jobs: Sequence[Job], case: Case, path: Path) -> None:
             told = {**style(contender), "marker": ""}
             right.plot(seconds, means, label=contender.label, **told)
     left.set_yticks(range(len(shown)), [c.label for c, _ in reversed(shown)], fontsize=8)
-    left.set_xscale("log")
-    right.set_xscale("log")
     right.axhline(BAR, color="#555555", linewidth=0.8, linestyle=":")
-    tidy(left, f"until half of {case.agents} agents reach {BAR:g}", "seconds", "")
+    tidy(left, f"until half of {case.agents} agents reach {BAR:g}", "seconds", "", grid="x")
     tidy(right, "the agents trained first or together, last job", "seconds", "mean return")
     made.savefig(path)
 

@@ -183,7 +183,8 @@ class Watch:
         if self.timesteps > first:
             self._noted["spans"].append([(self.timesteps - first) * self._size, now - start])
         self._steps += self.timesteps * self._size
-        self._noted["reached"] += self._reached
+        if self._learning:
+            self._noted["reached"] += self._reached
 
     def _stop(self, now: float) -> NoReturn:
         self._close(now)
