@@ -23,6 +23,7 @@ from ._tables import (
 
 START = "<!-- measured by nox -s bench -->\n"
 END = "<!-- end of what was measured -->\n"
+SPEED = "environment steps per second"
 
 
 def refusal(machine: dict[str, Any]) -> Any:
@@ -121,14 +122,15 @@ def one_core() -> list[Case]:
 
 def pictures(name: str, jobs: Sequence[Job]) -> list[str]:
     """Show the pictures of speed, where there is something to be drawn."""
-    if not seen(jobs, one_core()):
-        return []
-    files = {
-        "population": "Steps per second against the number of agents",
-        "instances": f"Steps per second of {SCALED_POPULATION} agents against their instances",
-        "weight": "Start-up, first update and memory against the number of agents",
-    }
-    return [line for kind, said in files.items() for line in ("", f"![{said}]({file(name, kind)})")]
+    said = {}
+    if seen(jobs, one_core()):
+        said["population"] = "Steps per second against the number of agents"
+        said["weight"] = "Start-up, first update and memory against the number of agents"
+    if seen(jobs, scaled()):
+        agents = f"{SCALED_POPULATION} agents"
+        said["instances"] = f"Steps per second of {agents} against the number of their instances"
+    shown = (f"![{words}]({file(name, kind)})" for kind, words in said.items())
+    return [line for picture in shown for line in ("", picture)]
 
 
 def file(name: str, kind: str) -> str:
@@ -196,6 +198,11 @@ def draw(results: Results, folder: Path) -> None:
         jobs = [job for job in results.jobs if job.machine == name]
         if seen(jobs, one_core()):
             draw_speed(name, machine, jobs, folder)
+        if seen(jobs, scaled()):
+            panel = [(f"{SCALED_POPULATION} agents, 1 core", scaled())]
+            words = ("instances of each agent", SPEED)
+            path = folder / file(name, "instances")
+            _plots.scaling(jobs, panel, "instances", words, [speeds], path)
         for case in all_cases():
             if case.measure == "learn" and seen(jobs, [case]):
                 _plots.learning(jobs, case, folder / file(name, "learning"))
@@ -204,17 +211,13 @@ def draw(results: Results, folder: Path) -> None:
 def draw_speed(name: str, machine: dict[str, Any], jobs: Sequence[Job], folder: Path) -> None:
     """Draw the pictures of speed, start-up and memory of a machine."""
     panels = [(heading, cases) for heading, cases in steady(machine) if seen(jobs, cases)]
-    count, speed = "agents", "environment steps per second"
     measures = [speeds] * len(panels)
-    words = (count, speed)
+    words = ("agents", SPEED)
     _plots.scaling(jobs, panels, "agents", words, measures, folder / file(name, "population"))
-    panel = [(f"{SCALED_POPULATION} agents, 1 core", scaled())]
-    words = ("instances of each agent", speed)
-    _plots.scaling(jobs, panel, "instances", words, [speeds], folder / file(name, "instances"))
     said = ("to the first step, seconds", "until the first update is done, seconds", "memory, MiB")
     panels = [(words, one_core()) for words in said]
     measures = [_plots.first_action, _plots.first_update, _plots.memory]
-    _plots.scaling(jobs, panels, "agents", (count, ""), measures, folder / file(name, "weight"))
+    _plots.scaling(jobs, panels, "agents", ("agents", ""), measures, folder / file(name, "weight"))
 
 
 def write(results: Results, folder: Path) -> None:

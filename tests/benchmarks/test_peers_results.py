@@ -89,6 +89,7 @@ def results() -> Results:
     jobs = (
         job(OURS, 0, 40_000, memory=250.0, first_action=2.0, first_update=3.0),
         job(THEIRS, 0, 20_000, memory=300.0, first_action=2.5, first_update=4.0),
+        job(OURS, 0, 9_000, case=Case(measure="steady", agents=16, instances=4)),
         job("skrl-parallel", 0, 1_000, outcome="limit", memory=900.0),
         job("agilerl", outcome="failed", reason="ImportError: no peft"),
         job("rejax", case=LEARN, reached=[[9.0, 5], [8.0, 4]], curve=[[1, 2, 20], [2, 4, 480]]),
