@@ -71,7 +71,7 @@ def facts(machine: dict[str, Any], jobs: Sequence[Job]) -> list[str]:
     loads = [job.load for job in jobs] or [0.0]
     return [
         f"{machine['memory_gib']} GiB, {machine['system']}, Python {machine['python']}, "
-        f"{machine['gpu'] or 'no GPU'}. {len(jobs)} jobs in {rounds} rounds, "
+        f"{machine['gpu'] or 'no GPU'}. {len(jobs)} jobs in {rounds} round{'s' * (rounds != 1)}, "
         f"{' to '.join(dict.fromkeys((days[0], days[-1]))) if days else 'never'}; load before a "
         f"job {statistics.median(loads):.1f} in the median and {max(loads):.1f} at most."
     ]
