@@ -248,9 +248,6 @@ def test_an_executor_that_is_not_open_says_so() -> None:
 class ScalableAgent(SumAgent):
     """Can change its scale while it lives."""
 
-    def reconfigure(self, settings: Any) -> None:
-        self.cfg = structure(self.config_class, settings)
-
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "scale": self.cfg.scale}
 

@@ -73,6 +73,7 @@ def build_experiment(
             loggers=[(logger.name, logger.settings) for logger in checked.loggers],
             experiment=checked,
             resume=resume,
+            controllers=[(c.name, c.settings) for c in checked.controllers],
         )
     except BaseException:
         close_environment(env)

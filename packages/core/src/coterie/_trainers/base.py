@@ -17,11 +17,13 @@ from .._checkpoints.folders import CHECKPOINTS, find_checkpoint, newest
 from .._checkpoints.reading import Checkpoint, open_checkpoint
 from .._checkpoints.writing import write_checkpoint
 from .._config.structure import structure, unstructure
+from .._controllers.build import ControllerChoice, make_controllers
+from .._controllers.group import Controllers
 from .._envs.boundary import Boundary
 from .._envs.closing import close_at_exit
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
-from .._errors import ConfigError, TrainerStateError, TrainingInterrupted, WorkerError
+from .._errors import ConfigError, TrainerStateError, WorkerError
 from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
@@ -69,6 +71,8 @@ class Trainer(abc.ABC):
         experiment: The experiment that all this was made from, to be written beside the run.
         resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
             newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
+        controllers: What acts on members between two timesteps: names of controller plugins,
+            ``(name, settings)`` pairs, or :class:`~coterie.Controller` objects.
 
     Raises:
         ConfigError: Something does not fit; nothing was started or written.
@@ -95,6 +99,7 @@ class Trainer(abc.ABC):
         loggers: Sequence[LoggerChoice] = (),
         experiment: Any = None,
         resume: bool | str | Path = False,
+        controllers: Sequence[ControllerChoice] = (),
     ) -> None:
         if not isinstance(env, VectorEnv):
             raise ConfigError(
@@ -111,6 +116,7 @@ class Trainer(abc.ABC):
         )
         check_progress(self.cfg.progress)
         self._loggers = check_loggers(loggers, self.directory is not None)
+        self._controllers = Controllers(make_controllers(controllers, self.members))
         self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
         self._tracker = self._new_tracker()
         self._standing = Standing()
@@ -322,15 +328,9 @@ class Trainer(abc.ABC):
     def _raise_interrupt(self, interrupts: Interrupts, session: Session) -> None:
         if interrupts.received is None:
             return
-        saved = self.directory is not None and session.run.mode == "train"
-        where = f"; saved to {self.directory.path}" if saved and self.directory else ""
-        if where and self.experiment is not None and self._checkpointer is not None:
-            where += f"; to go on: coterie resume {self.directory.path}"  # type: ignore[union-attr]
-        message = (
-            f"interrupted by {interrupts.received} after step {session.recorder.timestep}{where}"
-        )
-        _log.warning(message)  # an exception that ends the program quietly shows no text
-        raise TrainingInterrupted(message, interrupts.received)
+        goes_on = self.experiment is not None and self._checkpointer is not None
+        where = session.run.directory if session.run.mode == "train" else None
+        interrupts.raise_received(session.recorder.timestep, where, goes_on=goes_on)
 
     def _end(
         self, session: Session, error: BaseException | None, interrupted: bool = False
@@ -354,6 +354,7 @@ class Trainer(abc.ABC):
         resumed = self._standing.take_resumed()
         if resumed is None:
             self._stopper.load_state_dict({})
+            self._controllers.load_state_dict({})
         for member in self.members if resumed is None else ():
             if not member.active and not cut:
                 member.agent.episodes_cut()
@@ -413,6 +414,7 @@ class Trainer(abc.ABC):
             checkpointer=self._checkpointer if mode == "train" else None,
             resumed=resumed,
             stopper=self._stopper if mode == "train" and self._stopper.needed else None,
+            controllers=self._controllers if mode == "train" else Controllers(),
         )
 
     def _open_loggers(self, run: RunInfo) -> Loggers:
@@ -442,7 +444,8 @@ class Trainer(abc.ABC):
                 f"timesteps={timesteps}, but {manifest.timestep} are done already in "
                 f"{checkpoint.path}; give more"
             )
-        state = restore(checkpoint, self.members, self._boundary, self._tracker, self._stopper)
+        parts = self._boundary, self._tracker, self._stopper, self._controllers
+        state = restore(checkpoint, self.members, *parts)
         warn_of_differences(manifest)
         position = position_of(manifest, state)
         if timesteps is not None:
@@ -464,6 +467,7 @@ class Trainer(abc.ABC):
             loggers=self._log_positions or {},
             best={} if self._checkpointer is None else self._checkpointer.best,
             stopper=self._stopper.state_dict(),
+            controllers=self._controllers.state_dict(),
         )
         write_members = partial(save_members, self.members)
         if path is not None:

@@ -1,0 +1,80 @@
+"""The controllers of a trainer, together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from .._errors import CheckpointMismatch
+from .._types import State
+from .interface import Controller
+from .journal import Journal
+from .population import Population
+
+if TYPE_CHECKING:
+    from .._trainers.session import Session
+
+
+class Controllers:
+    """Calls controllers in the order in which they were given.
+
+    Args:
+        controllers: The controllers.
+    """
+
+    def __init__(self, controllers: Sequence[Controller] = ()) -> None:
+        self.all = tuple(controllers)
+        self.journal = Journal()
+        self._due: list[Controller] = []
+        self._begun = False
+
+    def start(self, session: Session) -> None:
+        """Begin a run, or go on with one whose state was loaded."""
+        self.journal.start(session.run.directory)
+        if session.resumed is not None and self._begun:
+            return
+        for controller in self.all:
+            controller.begin(Population(session, self.journal, controller.kind))
+        self._begun = True
+
+    def due(self, timestep: int) -> bool:
+        """Whether any of them wants to act when ``timestep`` timesteps are done."""
+        self._due = [controller for controller in self.all if controller.due(timestep)]
+        return bool(self._due)
+
+    def act(self, session: Session) -> None:
+        """Let those act that wanted to."""
+        due, self._due = self._due, []
+        for controller in due:
+            controller.act(Population(session, self.journal, controller.kind))
+
+    def state_dict(self) -> State:
+        """Return the state of each, and what was noted so far."""
+        if not self._begun:
+            return {}
+        states = {controller.kind: controller.state_dict() for controller in self.all}
+        return {"lineage": "\n".join(self.journal.lines), "states": states}
+
+    def load_state_dict(self, state: State) -> None:
+        """Go back to what :meth:`state_dict` returned; without a state, they begin anew.
+
+        Raises:
+            CheckpointMismatch: There are states, but not of all of them.
+        """
+        if not state:
+            self._begun, self.journal.lines = False, []
+            return
+        states = state["states"]
+        missing = [own.kind for own in self.all if own.kind not in states]
+        if missing:
+            raise CheckpointMismatch(
+                f"the checkpoint has no state of {', '.join(missing)}, which was not there when "
+                "it was written: go on without"
+            )
+        for controller in self.all:
+            controller.load_state_dict(states[controller.kind])
+        lines = str(state["lineage"]).splitlines()
+        for line in lines:
+            json.loads(line)
+        self.journal.lines, self._begun = lines, True
