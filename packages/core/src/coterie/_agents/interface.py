@@ -211,7 +211,7 @@ class Agent(abc.ABC):
         """
         self.generator.set_state(state["generator"].cpu())
         if self.changeable:
-            self.cfg = evolve(self.cfg, **state["settings"])
+            self.cfg = evolve(self.cfg, **state.get("settings", {}))
 
     def learned(self) -> State:
         """Return what another agent can go on with that :meth:`inherit` takes over.

@@ -49,6 +49,11 @@ class Controllers:
         for controller in due:
             controller.act(Population(session, self.journal, controller.kind))
 
+    def end(self, session: Session) -> None:
+        """Let all of them look at the population when all timesteps are done."""
+        for controller in self.all:
+            controller.end(Population(session, self.journal, controller.kind))
+
     def state_dict(self) -> State:
         """Return the state of each, and what was noted so far."""
         if not self._begun:

@@ -73,6 +73,12 @@ class Controller(abc.ABC):
             CoterieError: It can't be done: the run ends with it.
         """
 
+    def end(self, population: Population) -> None:
+        """Look at a population whose run has done all its timesteps; nothing is changed any more.
+
+        Not called for a run that was interrupted, or failed.
+        """
+
     def state_dict(self) -> State:
         """Return everything that later decisions depend on: tensors and plain values."""
         return {}

@@ -134,7 +134,9 @@ class Session:
                 self.recorder.step(transition, self.executor)
                 self._draw()
                 self._someone_left()
-                if self._paused and self.recorder.timestep < run.timesteps:
+                if self.recorder.timestep >= run.timesteps:
+                    self.controllers.end(self)
+                elif self._paused:
                     self._pause()
                 yield transition
                 if self.over:
