@@ -74,7 +74,9 @@ class Range:
             return f"low must be less than high, got {self.low:g} and {self.high:g}"
         if self.type == "log" and self.low <= 0:
             return f"low must be more than 0 for type 'log', got {self.low:g}"
-        if self.type == "int" and not (self.low.is_integer() and self.high.is_integer()):
+        if self.type == "int" and not (
+            float(self.low).is_integer() and float(self.high).is_integer()
+        ):
             return f"low and high must be whole numbers, got {self.low:g} and {self.high:g}"
         if all(factor == 1 for factor in self.factors):
             return "factors must hold a number other than 1"
