@@ -78,6 +78,7 @@ if TYPE_CHECKING:
     )
     from ._runs.results import EpisodeResults
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
+    from ._steering.steering import Steering
     from ._trainers.base import Trainer
     from ._trainers.cfg import TrainerCfg
     from ._trainers.members import Member
@@ -154,6 +155,7 @@ _HOMES = {
     ),
     "_runs.results": ("EpisodeResults",),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
+    "_steering.steering": ("Steering",),
     "_trainers.base": ("Trainer",),
     "_trainers.cfg": ("TrainerCfg",),
     "_trainers.members": ("Member",),
@@ -233,6 +235,7 @@ __all__ = [
     "StackKey",
     "Stackable",
     "State",
+    "Steering",
     "StepTrainer",
     "StopCfg",
     "Summary",

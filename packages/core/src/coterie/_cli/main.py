@@ -18,11 +18,13 @@ from .failures import debugging, plain_warnings, tell
 from .plugins import Plugins
 from .report import ReportOnRuns
 from .resume import Resume
+from .steer import Steer
 from .train import Train
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "resume": Resume,
+    "steer": Steer,
     "eval": Eval,
     "report": ReportOnRuns,
     "checkpoint": CheckpointCommand,
@@ -36,6 +38,7 @@ _DESCRIPTION = """Train a population of reinforcement-learning agents in one env
   coterie train gymnasium:CartPole-v1 --members 4 --timesteps 10000
   coterie train --experiment experiment.toml
   coterie resume runs/20261122-183000-CartPole-v1
+  coterie steer runs/20261122-183000-CartPole-v1 pause
   coterie eval runs/20261122-183000-CartPole-v1
   coterie report runs/20261122-183000-CartPole-v1
   coterie checkpoint inspect runs/20261122-183000-CartPole-v1

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .._errors import CheckpointMismatch
+from .._steering.steering import Steering
 from .._types import State
 from .interface import Controller
 from .journal import Journal
@@ -21,10 +22,14 @@ class Controllers:
 
     Args:
         controllers: The controllers.
+        steering: Does what people want; ``None``: nobody is listened to.
     """
 
-    def __init__(self, controllers: Sequence[Controller] = ()) -> None:
+    def __init__(
+        self, controllers: Sequence[Controller] = (), steering: Steering | None = None
+    ) -> None:
         self.all = tuple(controllers)
+        self._steering = steering
         self.journal = Journal()
         self._due: list[Controller] = []
         self._begun = False
@@ -32,6 +37,8 @@ class Controllers:
     def start(self, session: Session) -> None:
         """Begin a run, or go on with one whose state was loaded."""
         self.journal.start(session.run.directory)
+        if self._steering is not None:
+            self._steering.start(session.run.directory)
         if session.resumed is not None and self._begun:
             return
         for controller in self.all:
@@ -40,14 +47,24 @@ class Controllers:
 
     def due(self, timestep: int) -> bool:
         """Whether any of them wants to act when ``timestep`` timesteps are done."""
+        steered = self._steering is not None and self._steering.due()
+        if not self.all:
+            return steered
         self._due = [controller for controller in self.all if controller.due(timestep)]
-        return bool(self._due)
+        return steered or bool(self._due)
 
     def act(self, session: Session) -> None:
         """Let those act that wanted to."""
         due, self._due = self._due, []
         for controller in due:
             controller.act(Population(session, self.journal, controller.kind))
+        if self._steering is not None:
+            self._steering.act(Population(session, self.journal, "steering"))
+
+    def finish(self) -> None:
+        """End a run, whatever ended it."""
+        if self._steering is not None:
+            self._steering.finish()
 
     def end(self, session: Session) -> None:
         """Let all of them look at the population when all timesteps are done."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from attrs import evolve
 
@@ -33,12 +33,14 @@ from .._runs.counted import CountedEpisodes
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
+from .._steering.steering import Steering
 from .capture import Capture, Position
 from .cfg import TrainerCfg
 from .checkpointing import make_checkpointer
 from .evaluation import Evaluation, plan_evaluation, training_kept
 from .facts import describe, run_facts, run_info
 from .interrupts import Interrupts
+from .life import Life
 from .members import Member
 from .population import make_members
 from .restoring import position_of, restore, warn_of_differences
@@ -116,11 +118,12 @@ class Trainer(abc.ABC):
         )
         check_progress(self.cfg.progress)
         self._loggers = check_loggers(loggers, self.directory is not None)
-        self._controllers = Controllers(make_controllers(controllers, self.members))
+        self._steering = Steering()
+        self._controllers = Controllers(make_controllers(controllers, self.members), self._steering)
         self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
         self._tracker = self._new_tracker()
         self._standing = Standing()
-        self._state: Literal["idle", "running", "closed"] = "idle"
+        self._life = Life()
         self._executor: Executor | None = None
         self._stopper = Stopper(self.cfg.stop)
         self._checkpointer = make_checkpointer(self.directory, self.cfg)
@@ -238,6 +241,11 @@ class Trainer(abc.ABC):
         return self._standing.timestep
 
     @property
+    def steering(self) -> Steering:
+        """What tells a run that is under way what to do, from any thread."""
+        return self._steering
+
+    @property
     def unfinished(self) -> bool:
         """Whether a run was resumed that has timesteps left, which ``train()`` will do."""
         return self._standing.resumed is not None
@@ -281,10 +289,9 @@ class Trainer(abc.ABC):
         Raises:
             TrainerStateError: The trainer is running.
         """
-        if self._state == "running":
-            raise TrainerStateError("this trainer is running; close it when the run has ended")
+        self._life.require_rest()
         self._close_executor()
-        self._state = "closed"
+        self._life.end()
 
     def __enter__(self) -> Self:
         return self
@@ -488,16 +495,5 @@ class Trainer(abc.ABC):
             executor, self._executor = self._executor, None
             executor.close()
 
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        if self._state != "idle":
-            raise TrainerStateError(
-                f"this trainer is {self._state}"
-                + ("; make a new one" if self._state == "closed" else "")
-            )
-        self._state = "running"
-        try:
-            yield
-        finally:
-            if self._state == "running":
-                self._state = "idle"
+    def _running(self) -> AbstractContextManager[None]:
+        return self._life.running()

@@ -154,7 +154,7 @@ class Session:
         That is for a checkpoint, for what controllers do, or, with each metrics, where members
         may be stopped: then they stop at the same timesteps whether or not there are checkpoints.
         """
-        self._controlled = bool(self.controllers.all) and self.controllers.due(timestep)
+        self._controlled = self.controllers.due(timestep)
         self._paused = self._controlled
         if self.checkpointer is not None or self.stopper is not None:
             rows = self.recorder.due(timestep)
@@ -168,7 +168,7 @@ class Session:
             self._stop_members(self.stopper)
         if self._controlled:
             self.controllers.act(self)
-        if self._saving:
+        if self._saving and self._saved_at != self.recorder.timestep:
             self._checkpoint()
 
     def _stop_members(self, stopper: Stopper) -> None:
@@ -336,6 +336,7 @@ class Session:
             CheckpointWriteError: The agents could not be saved (unless ``error`` is given).
             WorkerError: A member failed at the last moment (unless ``error`` is given).
         """
+        self.controllers.finish()
         troubles = self._bring_home(error)
         trouble = error or (troubles[0] if troubles else None)
         interrupted = interrupted or isinstance(error, KeyboardInterrupt)
