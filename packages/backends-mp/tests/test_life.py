@@ -21,7 +21,6 @@ from coterie import (
     WorkerDied,
     WorkerStartError,
     WorkerTimeout,
-    structure,
 )
 from coterie.plugins import hookimpl, register
 from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state, nothing_global

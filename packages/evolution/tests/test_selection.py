@@ -63,8 +63,8 @@ def test_nobody_copies_a_worse_one_or_one_that_is_replaced(fitness, fraction, se
     assert set(pairs) <= set(fitness)
     assert len(pairs) <= max(1, len(fitness) // 2)
     assert not set(pairs) & set(pairs.values())
-    for pairs in (pairs, tournament(fitness, random.Random(seed))):
-        assert all(fitness[donor] > fitness[heir] for heir, donor in pairs.items())
+    for found in (pairs, tournament(fitness, random.Random(seed))):
+        assert all(fitness[donor] > fitness[heir] for heir, donor in found.items())
 
 
 @settings(deadline=None)

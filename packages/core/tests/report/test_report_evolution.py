@@ -19,7 +19,8 @@ from coterie._report.reading import read_run
 QUICK = Options(points=10, resamples=50)
 EVIL = '<script>alert("a")</script>'
 LINEAGE = [
-    {"timestep": 0, "event": "settings", "member": "m0", "before": {"rate": 1}, "after": {"rate": 0.1}},
+    {"timestep": 0, "event": "settings", "member": "m0", "before": {"rate": 1},
+     "after": {"rate": 0.1}},
     {"timestep": 0, "event": "settings", "member": "m1", "after": {"rate": 0.001, "kind": "a"}},
     {"timestep": 10, "event": "fitness", "member": "m0", "fitness": 1.0, "after": {"rate": 9}},
     {"timestep": 10, "event": "fitness", "member": "m1", "fitness": 5.0},

@@ -23,7 +23,8 @@ def make_groups(
         Interval and indices of the members of each group, and what is wrong.
     """
     if not groups:
-        return [(interval, [member.index for member in members])], _too_few("the population", members)
+        everybody = [member.index for member in members]
+        return [(interval, everybody)], _too_few("the population", members)
     index_of = {member.name: member.index for member in members}
     found, problems = [], []
     for place, group in enumerate(groups):

@@ -13,7 +13,7 @@ from gymnasium import spaces
 
 from .._config.changes import changed_settings
 from .._config.structure import structure
-from .._errors import CheckpointMismatch, ConfigError, CoterieError
+from .._errors import CheckpointMismatch, CoterieError
 from .._seeding import derive_seed
 from .._state import read_state, write_state
 from .._types import State, Tree

@@ -41,9 +41,7 @@ class Controller(abc.ABC):
     """attrs class of the settings."""
 
     def __init__(self, cfg: Any = None) -> None:
-        self.cfg = structure(
-            self.config_class, cfg, source=f"settings of controller {self.kind!r}"
-        )
+        self.cfg = structure(self.config_class, cfg, source=f"settings of controller {self.kind!r}")
 
     def check(self, members: Sequence[Member]) -> None:
         """Check, before anything starts, that the controller can work with a population.

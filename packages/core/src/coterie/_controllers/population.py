@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .._errors import ConfigError, WorkerError
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from .._trainers.session import Session
     from .._types import State
     from .journal import Journal
-
-_log = logging.getLogger("coterie")
 
 
 class Population:
@@ -119,12 +117,12 @@ class Population:
             learned: Whether to take only what another member can go on with.
         """
         states: dict[int, State] = {}
+
+        def take(member: Member) -> None:
+            states.update(self._executor.snapshot([member], learned=learned))
+
         for member in members:
-            if member.active:
-                self._attempt(
-                    member,
-                    lambda m=member: states.update(self._executor.snapshot([m], learned=learned)),
-                )
+            self._attempt(member, partial(take, member))
         return states
 
     def restore(self, member: Member, state: State, settings: Mapping[str, Any]) -> bool:
@@ -167,9 +165,7 @@ class Population:
             member: Name of the member; empty: all of them.
             more: Other fields of :class:`Change`.
         """
-        change = Change(
-            timestep=self.timestep, by=self._by, event=event, member=member, **more
-        )
+        change = Change(timestep=self.timestep, by=self._by, event=event, member=member, **more)
         self._journal.add(change)
         registry().emit("coterie_population_changed", run=self.run, change=change)
 

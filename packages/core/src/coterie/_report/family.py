@@ -55,10 +55,11 @@ def _draw_setting(axes: Axes, evolution: Evolution, name: str) -> None:
         end = evolution.stops.get(member, evolution.end)
         x = [timestep for timestep, _ in points] + [end]
         y = [_place(places, value) for _, value in points]
-        look: Any = {"color": colour_of(index), "linestyle": style_of(index)}
+        look = _look(index)
         axes.step(x, [*y, y[-1]], where="post", linewidth=1.2, **look)
         dots = [i for i, (timestep, _) in enumerate(points) if (member, timestep) in copied]
-        axes.plot([x[i] for i in dots], [y[i] for i in dots], "o", color=look["color"], markersize=3)
+        x_dots, y_dots = [x[i] for i in dots], [y[i] for i in dots]
+        axes.plot(x_dots, y_dots, "o", color=look["color"], markersize=3)
     if places:
         axes.set_yticks(list(places.values()), [clean(text, 24) for text in places])
     elif _spread(values):
@@ -66,6 +67,10 @@ def _draw_setting(axes: Axes, evolution: Evolution, name: str) -> None:
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_title(clean(name, 60), loc="left", fontsize="small")
     plain_axes(axes)
+
+
+def _look(index: int) -> dict[str, Any]:
+    return {"color": colour_of(index), "linestyle": style_of(index)}
 
 
 def _places(values: Sequence[Any]) -> dict[str, int]:
@@ -112,7 +117,9 @@ def draw_family(evolution: Evolution) -> Figure | None:
 
 
 def _draw_life(axes: Axes, row: int, start: int, end: int, ancestor: int) -> None:
-    axes.plot([start, end], [row, row], color=colour_of(ancestor), linewidth=3, solid_capstyle="butt")
+    axes.plot(
+        [start, end], [row, row], color=colour_of(ancestor), linewidth=3, solid_capstyle="butt"
+    )
 
 
 def _draw_arrow(axes: Axes, donor: int, heir: int, timestep: int) -> None:
@@ -135,11 +142,10 @@ def draw_fitness(evolution: Evolution) -> Figure | None:
         axes.plot(
             [timestep for timestep, _ in points],
             [value for _, value in points],
-            color=colour_of(index),
-            linestyle=style_of(index),
             marker="o",
             markersize=3,
             linewidth=1.2,
+            **_look(index),
         )
     axes.set_ylabel("fitness")
     _time_axis(axes, evolution)
@@ -161,10 +167,7 @@ def _name_members(figure: Figure, evolution: Evolution) -> None:
     members = evolution.members
     if len(members) > _MOST_NAMED:
         return
-    handles = [
-        Line2D([], [], color=colour_of(index), linestyle=style_of(index))
-        for index in range(len(members))
-    ]
+    handles = [Line2D([], [], **_look(index)) for index in range(len(members))]
     columns = min(4, math.ceil(len(members) / 2))
     figure.legend(
         handles,

@@ -23,7 +23,7 @@ from .._envs.boundary import Boundary
 from .._envs.closing import close_at_exit
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
-from .._errors import ConfigError, TrainerStateError, WorkerError
+from .._errors import ConfigError, WorkerError
 from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers

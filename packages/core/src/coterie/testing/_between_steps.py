@@ -110,7 +110,7 @@ class BetweenSteps(TrainingRuns):
         seen: list[dict[int, State]] = []
 
         def act(population: Population) -> None:
-            first, second, _ = population.members
+            second = population.members[1]
             states = population.snapshot(population.members)
             assert population.restore(second, states[0], {})
             seen.extend([states, population.snapshot(population.members)])

@@ -86,9 +86,7 @@ class Study:
         """Return number, settings and value of the best trial; ``None``: none has ended."""
         import optuna
 
-        done = self._study.get_trials(
-            deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,)
-        )
+        done = self._study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
         if not done:
             return None
         best = max(done, key=lambda trial: (trial.value, -trial.number))
