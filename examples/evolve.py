@@ -108,7 +108,7 @@ def compare(seeds: int, members: int, timesteps: int) -> tuple[dict[str, Any], d
         "mean_return": {name: statistics.mean(values) for name, values in ends.items()},
         "gain_of_the_median_member": statistics.mean(gains),
         "interval_of_95_percent": [low, high],
-        "seeds": {name: values for name, values in ends.items()},
+        "seeds": ends,
     }
     return figures, {name: np.array(own) for name, own in lines.items()}
 

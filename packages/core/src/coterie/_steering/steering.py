@@ -69,6 +69,11 @@ class Steering:
         return self._submit("checkpoint")
 
     @property
+    def under_way(self) -> bool:
+        """Whether there is a run to steer."""
+        return self._open
+
+    @property
     def paused(self) -> bool:
         """Whether the run waits."""
         return self._paused

@@ -11,7 +11,7 @@ from coterie import Controller, Member, Population, State, derive_seed
 from .._checks import check_ranges, refuse
 from .._fitness import Fitness, FitnessFunction
 from .._ranges.draws import draw_all
-from .._search.study import Study
+from .._search.study import Study, require_optuna
 from .cfg import HalvingCfg
 from .rungs import rung_at, stopped_at
 
@@ -46,12 +46,15 @@ class Halving(Controller):
 
         Raises:
             ConfigError: They don't; all problems at once.
+            PluginError: A study is wanted, and Optuna is not installed.
         """
         self.fitness.check()
         problems = check_ranges(members, self.cfg.ranges)
         if len(members) <= self.cfg.keep:
             problems.append(f"{len(members)} members, of which keep = {self.cfg.keep} go on")
         refuse(problems, "halving")
+        if self.cfg.study is not None:
+            require_optuna()
         self._seed = self.derive(members) if self.cfg.seed is None else self.cfg.seed
 
     def begin(self, population: Population) -> None:

@@ -10,7 +10,7 @@ from coterie import Controller, Member, Population, State, derive_seed
 from .._checks import check_ranges, refuse
 from .._fitness import Fitness, FitnessFunction, since_from
 from .cfg import SearchCfg
-from .study import Study
+from .study import Study, require_optuna
 
 
 class Search(Controller):
@@ -51,6 +51,7 @@ class Search(Controller):
         """
         self.fitness.check()
         refuse(check_ranges(members, self.cfg.ranges), "search")
+        require_optuna()
         self._seed = self.derive(members) if self.cfg.seed is None else self.cfg.seed
 
     def begin(self, population: Population) -> None:

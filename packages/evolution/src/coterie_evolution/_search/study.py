@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from coterie import CheckpointMismatch, State
+from coterie import CheckpointMismatch, PluginError, State
 
 from .._ranges.cfg import Range
 from .cfg import StudyCfg
@@ -24,11 +24,13 @@ class Study:
         ranges: The settings, by name.
         cfg: How it draws.
         seed: Seed of the sampler.
+
+    Raises:
+        PluginError: Optuna is not installed.
     """
 
     def __init__(self, ranges: Mapping[str, Range], cfg: StudyCfg, seed: int) -> None:
-        import optuna
-
+        optuna = require_optuna()
         self._ranges = dict(sorted(ranges.items()))
         self._log: list[list[Any]] = []
         self._trials: dict[int, Any] = {}
@@ -120,6 +122,21 @@ class Study:
             name: own.values[params[name]] if own.type == "choice" else params[name]
             for name, own in self._ranges.items()
         }
+
+
+def require_optuna() -> Any:
+    """Import Optuna.
+
+    Raises:
+        PluginError: It is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise PluginError(
+            "a study needs optuna: pip install 'coterie-evolution[optuna]'"
+        ) from error
+    return optuna
 
 
 def _distribution(own: Range, kinds: Any) -> Any:
