@@ -164,6 +164,7 @@ class FusedGroup:
 
         Raises:
             ConfigError: A setting is unknown, wrong, or can't change; the member is as it was.
+            WorkerRaised: The agent failed.
         """
         driver, stack = self._driver(member), self._stack_of(member)
         if stack is None:
@@ -173,6 +174,8 @@ class FusedGroup:
             stack.stack.reconfigure(stack.position(member), settings)
         except ConfigError as error:
             raise refused_settings(member, error) from error
+        except Exception as error:
+            raise named_failure(driver, "reconfigure", self._timestep, error)[1] from error
 
     def dissolve(self) -> None:
         """Bring what stacks learned home, into the members' own agents, and give them up.

@@ -400,7 +400,7 @@ class Trainer(abc.ABC):
         run = run_info(mode, self.kind, self.env, self.members, (first, stop), self.directory)
         if self.directory is not None and mode == "train":
             at = None if resumed is None else resumed.timestep
-            facts = run_facts(self.env, self.cfg)
+            facts = run_facts(self.env, self.cfg, self._controllers.all)
             self.directory.start(run, facts, unstructure(self.experiment), at)
             if self._checkpointer is not None:
                 self._checkpointer.start(self.members, self._tracker)
