@@ -186,7 +186,8 @@ def make_trainer(
         run_dir=run_dir,
         loggers=loggers,
         resume=resume,
-        controllers=controllers,
+        # Trainers of others may have been written before there were any.
+        **({"controllers": controllers} if controllers else {}),
     )
     return trainer
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import tyro
@@ -90,9 +91,25 @@ def parse(arguments: Sequence[str]) -> Any:
         return tyro.cli(
             command, prog=f"coterie {name}", description=command.about, args=rest, config=_CONFIG
         )
-    return tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog="coterie", description=_DESCRIPTION, args=list(arguments), config=_CONFIG
-    )
+    with redirect_stdout(_Narrow(sys.stdout)):
+        return tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="coterie", description=_DESCRIPTION, args=list(arguments), config=_CONFIG
+        )
+
+
+class _Narrow:
+    """Writes to a stream, with one word for the list of all commands, which no terminal holds."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        written: int = self._stream.write(text.replace(f"{{{','.join(COMMANDS)}}}", "COMMAND"))
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _print_version() -> int:

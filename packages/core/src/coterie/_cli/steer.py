@@ -28,7 +28,7 @@ class Steer:
 
     Attributes:
         run_dir: Folder of the run.
-        action: What to do.
+        action: What to do: pause, resume, stop, set or checkpoint.
         arguments: Of stop: a member. Of set: a member, and settings such as learning_rate=3e-4.
         wait: Seconds to wait for the answer.
         debug: Show tracebacks.
@@ -38,10 +38,10 @@ class Steer:
     run_dir: Annotated[Positional[str], arg(name="run", metavar="RUN", help_behavior_hint="")]
     action: Annotated[
         Positional[Literal["pause", "resume", "stop", "set", "checkpoint"]],
-        arg(help_behavior_hint=""),
+        arg(metavar="COMMAND", help_behavior_hint=""),
     ]
     arguments: Annotated[
-        Positional[tuple[str, ...]], arg(metavar="MEMBER|KEY=VALUE", help_behavior_hint="")
+        Positional[tuple[str, ...]], arg(metavar="WORD", help_behavior_hint="")
     ] = ()
     wait: Annotated[float, arg(metavar="SECONDS")] = 60.0
     debug: Flag = False

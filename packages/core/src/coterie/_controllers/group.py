@@ -72,8 +72,8 @@ class Controllers:
             controller.end(Population(session, self.journal, controller.kind))
 
     def state_dict(self) -> State:
-        """Return the state of each, and what was noted so far."""
-        if not self._begun:
+        """Return the state of each, and what was noted so far; empty: there is nothing."""
+        if not self._begun or not (self.all or self.journal.lines):
             return {}
         states = {controller.kind: controller.state_dict() for controller in self.all}
         return {"lineage": "\n".join(self.journal.lines), "states": states}

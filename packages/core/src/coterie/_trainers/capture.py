@@ -116,7 +116,7 @@ class Capture:
             "loggers": {name: dict(place) for name, place in self.loggers.items()},
             "best": dict(self.best),
             "stopper": self.stopper,
-            "controllers": self.controllers,
+            **({"controllers": self.controllers} if self.controllers else {}),
         }
 
     def manifest(self, files: Mapping[str, FileRecord]) -> Manifest:
