@@ -144,8 +144,9 @@ def test_only_the_heir_changes(kind: str, trainer: str) -> None:
     heir, donor = after[0], before[2]
     if kind == "ippo":
         assert torch.equal(heir["generator"], before[0]["generator"])
-        heir, donor = ({**own, **own["actors"]["a"]} for own in (heir, donor))
-        before[0] |= before[0]["actors"]["a"]
+        first = next(iter(heir["actors"]))
+        heir, donor = ({**own, **own["actors"][first]} for own in (heir, donor))
+        before[0] |= before[0]["actors"][first]
     networks = "networks" if "networks" in heir else "actor"
     assert_same_state(heir[networks], donor[networks])
     assert torch.equal(heir["generator"], before[0]["generator"])
@@ -159,6 +160,26 @@ def test_only_the_heir_changes(kind: str, trainer: str) -> None:
         assert torch.equal(rows["rewards"], theirs["rewards"])
         assert bool(rows["truncated"][-1].all())
         assert heir["rollout"]["noise"] is None
+
+
+class Given(Once):
+    """Gives the first member all that the last one is."""
+
+    def act(self, population: Population) -> None:
+        if self.acts and population.timestep == 21:
+            state = population.snapshot([population.members[2]])[2]
+            assert population.restore(population.members[0], state, {})
+
+
+def test_a_state_without_its_memory_leaves_the_others_theirs(monkeypatch: Any) -> None:
+    env_id, settings, name = CASES["dqn"]
+    monkeypatch.setitem(CASES, "dqn", (env_id, {**settings, "checkpoint_memory": False}, name))
+    found = population("dqn", "fused", Given())
+    undisturbed = population("dqn", "fused", Given(acts=False))
+    assert [len(names) for names in found.placement.stacks] == [3]
+    for index in (1, 2):
+        assert_same_state(found.agents[index].state_dict(), undisturbed.agents[index].state_dict())
+    assert differs(found.agents[0].state_dict(), undisturbed.agents[0].state_dict())
 
 
 def test_fused_inside_processes_evolves_as_fused_does() -> None:

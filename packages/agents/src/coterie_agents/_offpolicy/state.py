@@ -123,7 +123,8 @@ def _load_memory(learner: OffPolicyLearner, content: Mapping[str, Any] | None, m
     if memory is None:
         return
     if content is None or int(content["num_envs"]) != memory.num_envs:
-        memory.clear()
+        if learner.population == 1:  # the others of a stack remember on
+            memory.clear()
     else:
         memory.load(content, member)
 
