@@ -81,7 +81,7 @@ def train(seed: int, members: int, timesteps: int, *, evolves: bool) -> tuple[An
         trainer.train()
         results = trainer.eval(episodes=20)
     env.close()
-    return np.array(curves.rows), [member.mean_return for member in results.members]
+    return np.array(curves.rows), [member.mean_return or 0.0 for member in results.members]
 
 
 def interval_of(values: list[float], seed: int = 0) -> tuple[float, float]:
