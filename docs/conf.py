@@ -40,6 +40,7 @@ _FACES = (
     "coterie_agents",
     "coterie_backends_fused",
     "coterie_skrl",
+    "coterie_evolution",
     "coterie_backends_mp",
     "coterie_envs",
 )

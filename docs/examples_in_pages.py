@@ -1,13 +1,14 @@
 """Run the examples of the pages as tests: ``pytest -p examples_in_pages docs README.md``.
 
 Python blocks of a page share one namespace and run in order, in an empty folder. A TOML block is
-written to ``experiment.toml`` there. Of a ``console`` block, the lines that start with
-``$ coterie`` are run, and must end with exit code 0.
+written to ``experiment.toml`` there, or to the file that its first line names in a comment. Of a
+``console`` block, the lines that start with ``$ coterie`` are run, and must end with exit code 0.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -31,7 +32,10 @@ def _leave(namespace: dict[str, Any]) -> None:
 
 
 def _write(example: Example) -> None:
-    Path("experiment.toml").write_text(example.parsed, encoding="utf-8")
+    first = example.parsed.partition("\n")[0]
+    named = re.fullmatch(r"# ([\w-]+\.toml)", first)
+    name = named.group(1) if named else "experiment.toml"
+    Path(name).write_text(example.parsed, encoding="utf-8")
 
 
 def _run(example: Example) -> None:

@@ -25,6 +25,7 @@ FACES = (
     "coterie_backends_mp",
     "coterie_envs",
     "coterie_skrl",
+    "coterie_evolution",
 )
 DIRECTIVE = re.compile(r"^\.\. (?:auto\w+|py:(?:data|type)):: ([\w.]+)$", re.MULTILINE)
 

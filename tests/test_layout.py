@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "coterie_backends_mp": {"coterie"},
     "coterie_envs": {"coterie"},
     "coterie_skrl": {"coterie"},
+    "coterie_evolution": {"coterie"},
 }
 
 
@@ -58,7 +59,10 @@ def test_the_workspace_has_its_packages() -> None:
     names = {project(folder)["name"] for folder in FOLDERS}
     assert names >= {
         "coterie",
-        *(f"coterie-{n}" for n in ("agents", "backends-fused", "backends-mp", "core", "envs")),
+        *(
+            f"coterie-{n}"
+            for n in ("agents", "backends-fused", "backends-mp", "core", "envs", "evolution")
+        ),
     }
 
 

@@ -21,7 +21,6 @@ from coterie import (
     WorkerDied,
     WorkerStartError,
     WorkerTimeout,
-    structure,
 )
 from coterie.plugins import hookimpl, register
 from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state, nothing_global
@@ -247,9 +246,6 @@ def test_an_executor_that_is_not_open_says_so() -> None:
 
 class ScalableAgent(SumAgent):
     """Can change its scale while it lives."""
-
-    def reconfigure(self, settings: Any) -> None:
-        self.cfg = structure(self.config_class, settings)
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "scale": self.cfg.scale}

@@ -77,11 +77,13 @@ class TimedExecutor(Executor):
         self._start_over()
         return rows
 
-    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, dict[str, Any]]:
+    def snapshot(
+        self, members: Sequence[Member] | None = None, *, learned: bool = False
+    ) -> dict[int, dict[str, Any]]:
         """Gather the members' states."""
         states: dict[int, dict[str, Any]] = {}
         for member in self._members if members is None else members:
-            states.update(self._places[member.index].snapshot([member]))
+            states.update(self._places[member.index].snapshot([member], learned=learned))
         return states
 
     def restore(self, member: Member, state: dict[str, Any]) -> None:

@@ -80,9 +80,11 @@ class FusedExecutor(Executor):
         """Hand over each member's scalars."""
         return self._opened().metrics()
 
-    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
+    def snapshot(
+        self, members: Sequence[Member] | None = None, *, learned: bool = False
+    ) -> dict[int, State]:
         """Return the state of members, each as it would be alone."""
-        return self._opened().snapshot(members)
+        return self._opened().snapshot(members, learned=learned)
 
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state; the others of its stack don't change by a bit."""

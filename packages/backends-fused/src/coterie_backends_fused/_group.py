@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from coterie import (
+    ConfigError,
     Interface,
     Member,
     MemberDriver,
@@ -17,6 +18,8 @@ from coterie import (
     TrainerStateError,
     Transition,
     WorkerError,
+    refused_settings,
+    refused_state,
 )
 from coterie.spaces import tree_cat, tree_map
 
@@ -121,16 +124,20 @@ class FusedGroup:
                     found[member.index] = scalars[position]
         return [found.get(member.index, {}) for member in self.members]
 
-    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
-        """Return the full state of members that have not failed, by index."""
+    def snapshot(
+        self, members: Sequence[Member] | None = None, *, learned: bool = False
+    ) -> dict[int, State]:
+        """Return the full state of members that have not failed, or what they learned, by index."""
         chosen = self.members if members is None else members
-        return {m.index: self._state(m) for m in chosen if m.index in self._drivers}
+        return {m.index: self._state(m, learned) for m in chosen if m.index in self._drivers}
 
-    def _state(self, member: Member) -> State:
+    def _state(self, member: Member, learned: bool) -> State:
         driver, stack = self._drivers[member.index], self._stack_of(member)
         if stack is None:
-            return driver.snapshot()
+            return driver.snapshot(learned=learned)
         with driver.during("state"):
+            if learned:
+                return {"learned": stack.stack.learned(stack.position(member))}
             return {"agent": stack.stack.state_dict(stack.position(member)), "streams": None}
 
     def restore(self, member: Member, state: State) -> None:
@@ -138,23 +145,37 @@ class FusedGroup:
 
         Where it is of another point of the agent's rhythm than the stack's, stacks are formed
         anew before the next timestep.
+
+        Raises:
+            CheckpointMismatch: The state does not fit; the member is as it was.
         """
         driver, stack = self._driver(member), self._stack_of(member)
-        if stack is not None and stack.stack.fits(state["agent"]):
-            with driver.during("state"):
-                stack.stack.load_state_dict(stack.position(member), state["agent"])
-            return
-        if stack is not None:
+        if stack is not None and not stack.frozen(stack.position(member)):
+            try:
+                if _restored(stack, stack.position(member), state):
+                    return
+            except Exception as error:
+                raise refused_state(member, error) from error
             self.dissolve()
         driver.restore(state)
 
     def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
-        """Change settings of a member's agent, between two timesteps."""
+        """Change settings of a member's agent, between two timesteps.
+
+        Raises:
+            ConfigError: A setting is unknown, wrong, or can't change; the member is as it was.
+            WorkerRaised: The agent failed.
+        """
         driver, stack = self._driver(member), self._stack_of(member)
         if stack is None:
-            driver.agent.reconfigure(settings)
-        else:
+            driver.reconfigure(settings)
+            return
+        try:
             stack.stack.reconfigure(stack.position(member), settings)
+        except ConfigError as error:
+            raise refused_settings(member, error) from error
+        except Exception as error:
+            raise named_failure(driver, "reconfigure", self._timestep, error)[1] from error
 
     def dissolve(self) -> None:
         """Bring what stacks learned home, into the members' own agents, and give them up.
@@ -336,6 +357,16 @@ class FusedGroup:
                 stack.stack.unstack(stack.position(member))
         with suppress(WorkerError):
             self._drivers.pop(member.index).leave()
+
+
+def _restored(stack: StackDriver, position: int, state: State) -> bool:
+    """Give a stacked member a state; ``False``: it does not go with the others' rhythm."""
+    if "learned" in state:
+        return stack.stack.inherit(position, state["learned"])
+    if not stack.stack.fits(state["agent"]):
+        return False
+    stack.stack.load_state_dict(position, state["agent"])
+    return True
 
 
 def _key(driver: MemberDriver) -> StackKey:

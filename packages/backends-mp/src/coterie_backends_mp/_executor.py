@@ -37,6 +37,7 @@ from ._launcher import ServerLost
 from ._messages import Ask
 from ._packing import pack, unpack
 from ._placement import count_processes, place
+from ._refusals import raise_refusals
 from ._saved import streams_of
 from ._system import usable_cores
 
@@ -129,10 +130,12 @@ class ProcessExecutor(Executor):
         found = self._ask("metrics", self._active())
         return [found.get(member.index, {}) for member in self._members]
 
-    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
+    def snapshot(
+        self, members: Sequence[Member] | None = None, *, learned: bool = False
+    ) -> dict[int, State]:
         """Return the state of members, in the main memory."""
         chosen = self._active() if members is None else members
-        packed = self._ask("snapshot", [m for m in chosen if m.active])
+        packed = self._ask("snapshot", [m for m in chosen if m.active], learned or None)
         return {index: unpack(state) for index, state in packed.items()}
 
     def save(self, members: Sequence[Member], folder: Path) -> dict[int, State | None]:
@@ -141,17 +144,22 @@ class ProcessExecutor(Executor):
         return {index: streams_of(found) for index, found in packed.items()}
 
     def restore(self, member: Member, state: State) -> None:
-        """Give a member a state."""
-        self._ask("restore", [self._running(member)], state)
+        """Give a member a state; the settings in it come home with :meth:`settle`.
+
+        Raises:
+            CheckpointMismatch: It does not fit; the member is as it was.
+        """
+        raise_refusals(self._ask("restore", [self._running(member)], state))
 
     def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
-        """Change settings of a member's agent, here and in its process.
+        """Change settings of a member's agent, in its process and here.
 
         Raises:
             ConfigError: The agent refuses the settings; nothing was changed.
         """
-        self._running(member).agent.reconfigure(settings)
-        self._ask("reconfigure", [member], dict(settings))
+        raise_refusals(self._ask("reconfigure", [self._running(member)], dict(settings)))
+        if member.active:
+            member.agent.reconfigure(settings)
 
     def settle(self, members: Sequence[Member]) -> None:
         """Bring what a training run changed home, into the members' own agents.

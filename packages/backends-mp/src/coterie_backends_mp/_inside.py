@@ -24,6 +24,7 @@ from ._board import Command, Flag, Row
 from ._messages import FailureReport, Open, SeatSpec
 from ._output import Output
 from ._packing import pack, to_cpu, unpack, unpack_small
+from ._refusals import refusal
 from ._reports import report
 from ._saved import saved
 from ._slot import Slot
@@ -196,10 +197,11 @@ def _copy(tree: Any) -> Any:
 
 def _ask(executor: Executor, what: str, member: Member, argument: bytes | None) -> Any:
     if what == "snapshot":
-        return pack(to_cpu(executor.snapshot([member])[member.index]))
+        learned = argument is not None
+        return pack(to_cpu(executor.snapshot([member], learned=learned)[member.index]))
     assert argument is not None
     if what == "save":
         folder = Path(unpack(argument))
         return saved(lambda: executor.save([member], folder)[member.index])
-    getattr(executor, what)(member, unpack(argument))
-    return None
+    given = unpack(argument)
+    return refusal(lambda: getattr(executor, what)(member, given))

@@ -189,6 +189,19 @@ class Ask:
 
 
 @frozen(kw_only=True)
+class Refusal:
+    """Worker to trainer: a member did not take over a state or settings, and is as it was.
+
+    Attributes:
+        settings: Whether it was settings.
+        message: Why.
+    """
+
+    settings: bool
+    message: str
+
+
+@frozen(kw_only=True)
 class FailureReport:
     """An exception in a member's code, as text: it always arrives.
 

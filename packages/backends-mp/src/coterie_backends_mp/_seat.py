@@ -11,8 +11,9 @@ from coterie import Interface, Member, RowsDriver, State, Transition, save_membe
 
 from ._arrays import Arrays
 from ._board import Flag, Row
-from ._messages import Open, SeatSpec
+from ._messages import Open, Refusal, SeatSpec
 from ._packing import pack, to_cpu, unpack
+from ._refusals import refusal
 from ._saved import saved
 from ._slot import Slot
 
@@ -112,9 +113,9 @@ class Seat:
         """Hand over the agent's scalars."""
         return self.driver.metrics()
 
-    def snapshot(self, _: bytes | None) -> bytes:
-        """Hand over the member's state, in the main memory."""
-        state = self.driver.snapshot()
+    def snapshot(self, learned: bytes | None) -> bytes:
+        """Hand over the member's state, or what it learned, in the main memory."""
+        state = self.driver.snapshot(learned=learned is not None)
         with self.driver.during("state"):
             return pack(to_cpu(state))
 
@@ -130,13 +131,16 @@ class Seat:
         streams: State | None = state["streams"]
         return streams
 
-    def restore(self, state: bytes | None) -> None:
-        """Take over a state."""
+    def restore(self, state: bytes | None) -> Refusal | None:
+        """Take over a state, or say why not."""
         assert state is not None
-        self.driver.restore(unpack(state))
+        self.driver.phase = "state"
+        given = unpack(state)
+        return refusal(lambda: self.driver.restore(given))
 
-    def reconfigure(self, settings: bytes | None) -> None:
-        """Change settings of the agent."""
+    def reconfigure(self, settings: bytes | None) -> Refusal | None:
+        """Change settings of the agent, or say why not."""
         assert settings is not None
-        with self.driver.during("reconfigure"):
-            self.agent.reconfigure(unpack(settings))
+        self.driver.phase = "reconfigure"
+        given = unpack(settings)
+        return refusal(lambda: self.driver.reconfigure(given))

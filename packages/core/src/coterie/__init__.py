@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from ._agents.transition import TeamTransition, Transition
     from ._checkpoints.cfg import CheckpointCfg
     from ._config.structure import structure
+    from ._controllers.cfg import ControllerCfg
+    from ._controllers.interface import Controller
+    from ._controllers.journal import read_lineage
+    from ._controllers.population import Population
+    from ._controllers.records import Change
     from ._envs.interface import EnvAdapter, Interface, VectorEnv
     from ._envs.multi_agent import MultiAgentVectorEnv
     from ._errors import (
@@ -43,7 +48,7 @@ if TYPE_CHECKING:
         WorkerTimeout,
     )
     from ._executors.cutting import MemberDriver, cut_infos
-    from ._executors.driver import RowsDriver
+    from ._executors.driver import RowsDriver, refused_settings, refused_state
     from ._executors.interface import Executor, Mode
     from ._executors.local import LocalExecutor
     from ._executors.saving import save_member
@@ -51,6 +56,7 @@ if TYPE_CHECKING:
     from ._experiment.build import build_experiment, run_experiment
     from ._experiment.files import load_experiment
     from ._experiment.spec import (
+        ControllerSpec,
         EnvironmentSpec,
         Experiment,
         LoggerSpec,
@@ -72,6 +78,7 @@ if TYPE_CHECKING:
     )
     from ._runs.results import EpisodeResults
     from ._seeding import GlobalStreams, derive_seed, isolated_generators
+    from ._steering.steering import Steering
     from ._trainers.base import Trainer
     from ._trainers.cfg import TrainerCfg
     from ._trainers.members import Member
@@ -88,6 +95,11 @@ _HOMES = {
     "_agents.transition": ("TeamTransition", "Transition"),
     "_checkpoints.cfg": ("CheckpointCfg",),
     "_config.structure": ("structure",),
+    "_controllers.cfg": ("ControllerCfg",),
+    "_controllers.interface": ("Controller",),
+    "_controllers.journal": ("read_lineage",),
+    "_controllers.population": ("Population",),
+    "_controllers.records": ("Change",),
     "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),
     "_envs.multi_agent": ("MultiAgentVectorEnv",),
     "_errors": (
@@ -113,7 +125,7 @@ _HOMES = {
         "WorkerTimeout",
     ),
     "_executors.cutting": ("MemberDriver", "cut_infos"),
-    "_executors.driver": ("RowsDriver",),
+    "_executors.driver": ("RowsDriver", "refused_settings", "refused_state"),
     "_executors.interface": ("Executor", "Mode"),
     "_executors.local": ("LocalExecutor",),
     "_executors.saving": ("save_member",),
@@ -121,6 +133,7 @@ _HOMES = {
     "_experiment.build": ("build_experiment", "run_experiment"),
     "_experiment.files": ("load_experiment",),
     "_experiment.spec": (
+        "ControllerSpec",
         "EnvironmentSpec",
         "Experiment",
         "LoggerSpec",
@@ -142,6 +155,7 @@ _HOMES = {
     ),
     "_runs.results": ("EpisodeResults",),
     "_seeding": ("GlobalStreams", "derive_seed", "isolated_generators"),
+    "_steering.steering": ("Steering",),
     "_trainers.base": ("Trainer",),
     "_trainers.cfg": ("TrainerCfg",),
     "_trainers.members": ("Member",),
@@ -172,6 +186,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "Agent",
     "AgentCfg",
+    "Change",
     "CheckpointCfg",
     "CheckpointCorrupt",
     "CheckpointError",
@@ -181,6 +196,9 @@ __all__ = [
     "CheckpointVersion",
     "CheckpointWriteError",
     "ConfigError",
+    "Controller",
+    "ControllerCfg",
+    "ControllerSpec",
     "CoterieError",
     "EnvAdapter",
     "EnvContractError",
@@ -207,6 +225,7 @@ __all__ = [
     "MultiAgentVectorEnv",
     "PluginError",
     "PluginNotFound",
+    "Population",
     "RandomActor",
     "RowsDriver",
     "RunInfo",
@@ -216,6 +235,7 @@ __all__ = [
     "StackKey",
     "Stackable",
     "State",
+    "Steering",
     "StepTrainer",
     "StopCfg",
     "Summary",
@@ -242,6 +262,9 @@ __all__ = [
     "make_agent",
     "make_env",
     "make_trainer",
+    "read_lineage",
+    "refused_settings",
+    "refused_state",
     "run_experiment",
     "save_member",
     "structure",

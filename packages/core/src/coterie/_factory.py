@@ -155,6 +155,7 @@ def make_trainer(
     run_dir: str | Path | None = None,
     loggers: Sequence[Any] = (),
     resume: bool | str | Path = False,
+    controllers: Sequence[Any] = (),
 ) -> Trainer:
     """Make a trainer for a population.
 
@@ -169,6 +170,7 @@ def make_trainer(
         loggers: Loggers beside those that every run has.
         resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
             newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
+        controllers: What acts on members between two timesteps, such as ``("pbt", {...})``.
 
     Raises:
         ConfigError: An argument or a setting is wrong; of the settings, all problems at once.
@@ -184,6 +186,8 @@ def make_trainer(
         run_dir=run_dir,
         loggers=loggers,
         resume=resume,
+        # Trainers of others may have been written before there were any.
+        **({"controllers": controllers} if controllers else {}),
     )
     return trainer
 

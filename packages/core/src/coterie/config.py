@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._agents.cfg import AgentCfg
 from ._config.validators import at_least, between, more_than
+from ._controllers.cfg import ControllerCfg
 from ._loggers.cfg import LoggerCfg
 from ._nearest import did_you_mean, nearest
 from ._trainers.cfg import TrainerCfg
@@ -32,6 +33,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "AgentCfg",
+    "ControllerCfg",
     "LoggerCfg",
     "TrainerCfg",
     "at_least",

@@ -6,11 +6,18 @@ from typing import Any
 
 from ._registry.hookspecs import API_VERSION, CoterieSpecs, hookimpl, hookspec
 from ._registry.manager import register, registry
-from ._registry.records import AgentPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
+from ._registry.records import (
+    AgentPlugin,
+    ControllerPlugin,
+    EnvPlugin,
+    LoggerPlugin,
+    TrainerPlugin,
+)
 
 __all__ = [
     "API_VERSION",
     "AgentPlugin",
+    "ControllerPlugin",
     "CoterieSpecs",
     "EnvPlugin",
     "LoggerPlugin",

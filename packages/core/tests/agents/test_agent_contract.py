@@ -47,9 +47,49 @@ def test_scalars_are_averaged_and_forgotten():
     assert one.metrics() == {}
 
 
-def test_settings_can_not_change_unless_the_agent_says_how():
-    with pytest.raises(ConfigError, match="'sum' can't change settings while they live"):
-        agent().reconfigure({"scale": 2.0})
+class Fixed(SumAgent):
+    @property
+    def changeable(self):
+        return ()
+
+
+@pytest.mark.parametrize(
+    ("cls", "settings", "words"),
+    [
+        (Fixed, {"scale": 2.0}, ["scale can't change", "none of its settings can"]),
+        (SumAgent, {"scael": 2.0}, ["scael", "did you mean 'scale'?"]),
+        (SumAgent, {"scale": "big"}, ["scale", "'big'"]),
+    ],
+)
+def test_settings_that_can_not_change_are_refused(cls, settings, words):
+    one = agent(cls)
+    with pytest.raises(ConfigError) as caught:
+        one.reconfigure(settings)
+    assert all(word in str(caught.value) for word in words)
+    assert one.cfg.scale == 1.0
+
+
+def test_a_changed_setting_is_part_of_the_state():
+    one, other = agent(), agent(seed=4)
+    one.reconfigure({"scale": 2.5})
+    other.load_state_dict(one.state_dict())
+    assert other.cfg.scale == 2.5
+
+
+def test_inheriting_leaves_the_random_numbers_alone():
+    class Cut(SumAgent):
+        cuts = 0
+
+        def episodes_cut(self):
+            self.cuts += 1
+
+    donor, heir = agent(), agent(Cut, seed=9)
+    donor.sum, donor.steps = torch.arange(3.0), 8
+    before = heir.generator.get_state()
+    heir.inherit(donor.learned())
+    assert torch.equal(heir.generator.get_state(), before)
+    assert (heir.steps, heir.cuts) == (8, 1)
+    assert torch.equal(heir.sum, torch.arange(3.0))
 
 
 def test_saved_and_loaded(tmp_path):

@@ -48,12 +48,14 @@ def test_what_is_missing_left_out_or_doubled():
         "agents": [],
         "environments": [],
         "loggers": [],
+        "controllers": [],
         "failed": [],
         "disabled": [other],
         "duplicates": [{"noun": "agent", "name": "x", "offered_by": [own, other], "kept": None}],
     }
     assert describe(found, tracebacks=False) == [
-        *("trainers", "  none", "agents", "  none", "environments", "  none", "loggers", "  none"),
+        *("trainers", "  none", "agents", "  none", "environments", "  none"),
+        *("loggers", "  none", "controllers", "  none"),
         "left out by COTERIE_DISABLE_PLUGINS",
         "  b (two)",
         "offered more than once",

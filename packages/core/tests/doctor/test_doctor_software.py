@@ -8,7 +8,16 @@ from coterie._doctor.plugins import check_extras, judge_plugins, missing
 from coterie._doctor.versions import check_libraries, check_packages, check_python
 
 NOTHING = {
-    noun: [] for noun in ("trainers", "agents", "environments", "loggers", "failed", "disabled")
+    noun: []
+    for noun in (
+        "trainers",
+        "agents",
+        "environments",
+        "loggers",
+        "controllers",
+        "failed",
+        "disabled",
+    )
 } | {"duplicates": []}
 SOURCE = {"plugin": "lost", "distribution": "lost-and-found", "version": "2.0"}
 

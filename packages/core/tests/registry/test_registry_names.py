@@ -207,7 +207,8 @@ def test_the_listing_is_plain_data(site, monkeypatch):
     monkeypatch.setenv("COTERIE_DISABLE_PLUGINS", "left_one")
     plain = json.loads(json.dumps(site.load().listing()))
     assert set(plain) == {
-        *("agents", "disabled", "duplicates", "environments", "failed", "loggers", "trainers")
+        *("agents", "controllers", "disabled", "duplicates", "environments", "failed"),
+        *("loggers", "trainers"),
     }
     where = {"plugin": "in_list", "distribution": "in-list", "version": "7.1"}
     assert {"name": "in_list", "summary": "an agent", **where} in plain["agents"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import attrs
 import torch
 from gymnasium import spaces
 from torch import nn
 
-from coterie import Agent, ConfigError, Stack, StackKey, Transition, derive_seed, structure
+from coterie import Agent, Stack, StackKey, Transition, derive_seed
 
 from .._models.user import check_models, may_draw_globally
+from .differences import taking_over
 from .errors import NonFiniteLoss
 from .interface import Learner
 from .stack import LearnerStack, stack_key
@@ -47,6 +47,7 @@ class LearnerAgent(Agent):
     uses_global_generators: ClassVar[bool] = False
     uses_infos: ClassVar[bool] = False
     keeps_transitions: ClassVar[bool] = False
+    refuses_untouched: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -204,39 +205,43 @@ class LearnerAgent(Agent):
             CheckpointMismatch: The state belongs to another agent; nothing was changed.
         """
         own = {key: value for key, value in state.items() if key != "generator"}
-        self._learner.load_member_state(own)
-        super().load_state_dict(dict(state))
+        with taking_over(self.generator, state):
+            self._learner.load_member_state(own)
         self.cfg = self._learner.cfgs[0]
+
+    def learned(self) -> dict[str, Any]:
+        """Return weights, optimiser, statistics and settings that can change, as copies.
+
+        An algorithm that learns from its latest steps adds those; a replay memory stays here.
+        """
+        return self._learner.learned()
+
+    def inherit(self, learned: Mapping[str, Any]) -> None:
+        """Go on with what another agent learned, with the own generator and replay memory.
+
+        Raises:
+            CheckpointMismatch: It belongs to another agent; nothing was changed.
+        """
+        self._learner.inherit(learned)
+        self.cfg = self._learner.cfgs[0]
+
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """Names of the settings that can change: those in the learner's ``per_member``."""
+        return self.learner_class.per_member
 
     def reconfigure(self, settings: Mapping[str, Any]) -> None:
         """Change settings between two timesteps.
 
         Args:
-            settings: New values of fields in the learner's ``per_member``.
+            settings: New values of fields in :attr:`changeable`.
 
         Raises:
             ConfigError: A field is unknown, wrong, or can't change any more.
         """
-        cfg = self.changed_settings(self.cfg, settings)
+        cfg = self.check_settings(settings)
         self._learner.reconfigure(0, cfg)
         self.cfg = cfg
-
-    def changed_settings(self, cfg: Any, settings: Mapping[str, Any]) -> Any:
-        """Apply new settings to ``cfg`` without taking them over.
-
-        Raises:
-            ConfigError: A field is unknown, wrong, or can't change any more.
-        """
-        allowed = self.learner_class.per_member
-        known = {field.name: getattr(cfg, field.name) for field in attrs.fields(self.config_class)}
-        source = f"new settings of {self.kind!r}"
-        changed = structure(self.config_class, {**known, **settings}, source=source)
-        fixed = [name for name in settings if name not in allowed]
-        if fixed:
-            raise ConfigError(
-                f"{', '.join(fixed)} can't change while the agent lives; {', '.join(allowed)} can"
-            )
-        return changed
 
     def evaluation_generator(self) -> torch.Generator:
         """Make the generator that an evaluation draws from, always the same."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -55,6 +56,27 @@ def require_fit(
         raise CheckpointMismatch(
             f"this state belongs to another {what} agent:\n" + "\n".join(f"  - {d}" for d in found)
         )
+
+
+@contextmanager
+def taking_over(generator: torch.Generator, state: Mapping[str, Any]) -> Iterator[None]:
+    """Give a generator the state that it has in ``state``, unless what is done meanwhile fails.
+
+    Raises:
+        CheckpointMismatch: There is none, or it is another kind of generator's.
+    """
+    before = generator.get_state()
+    try:
+        generator.set_state(state["generator"].cpu())
+    except Exception as error:
+        raise CheckpointMismatch(
+            f"the state of the random generator does not fit: {type(error).__name__}: {error}"
+        ) from error
+    try:
+        yield
+    except BaseException:
+        generator.set_state(before)
+        raise
 
 
 def _join(path: str, key: object) -> str:

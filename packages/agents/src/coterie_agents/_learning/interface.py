@@ -188,6 +188,27 @@ class Learner(abc.ABC):
             CheckpointMismatch: It belongs to another architecture; every difference is listed.
         """
 
+    def learned(self, member: int = 0) -> dict[str, Any]:
+        """Return what another member can go on with, as copies.
+
+        That is a part of :meth:`member_state`: weights, optimiser, statistics and settings. A
+        learner of latest steps hands those over too, the last of them truncated, with no random
+        numbers; one with a replay memory keeps that.
+        """
+        return self.member_state(member)
+
+    def inherit(self, learned: Mapping[str, Any], member: int = 0) -> None:
+        """Let a member go on with what :meth:`learned` returned, and nobody else change.
+
+        Raises:
+            CheckpointMismatch: It belongs to another architecture; nothing was changed.
+        """
+        self.load_member_state(learned, member)
+
+    def can_inherit(self, learned: Mapping[str, Any]) -> bool:
+        """Whether :meth:`inherit` works while the others of a stack go on."""
+        return bool(self.phase_of(learned) == self.phase())
+
     def phase(self) -> Hashable:
         """Where in its rhythm the learner stands: members are stacked only in the same phase.
 

@@ -11,6 +11,7 @@ import torch
 from coterie import Stack, StackKey, Transition
 
 from .._models.stacking import architecture, obstacle
+from .differences import taking_over
 from .keys import device_key, space_key
 
 if TYPE_CHECKING:
@@ -156,19 +157,31 @@ class LearnerStack(Stack):
     def load_state_dict(self, position: int, state: Mapping[str, Any]) -> None:
         """Give an agent a state."""
         own = {key: value for key, value in state.items() if key != "generator"}
-        generator = self.agents[position].generator
-        before = generator.get_state()
-        generator.set_state(state["generator"].cpu())
-        try:
+        with taking_over(self.agents[position].generator, state):
             self.learner.load_member_state(own, position)
-        except BaseException:
-            generator.set_state(before)
-            raise
+        self.agents[position].cfg = self.learner.cfgs[position]
+
+    def learned(self, position: int) -> dict[str, Any]:
+        """Return what another agent can go on with."""
+        return self.learner.learned(position)
+
+    def inherit(self, position: int, learned: Mapping[str, Any]) -> bool:
+        """Let an agent go on with what another learned, if it is in the rhythm of the stack."""
+        try:
+            fits = self.learner.can_inherit(learned)
+        except (KeyError, TypeError, AttributeError):
+            fits = True  # it belongs to something else: loading says how it differs
+        if fits:
+            self.learner.inherit(learned, position)
+            self.agents[position].cfg = self.learner.cfgs[position]
+        return fits
 
     def reconfigure(self, position: int, settings: Mapping[str, Any]) -> None:
         """Change an agent's settings."""
-        cfg = self.agents[position].changed_settings(self.learner.cfgs[position], settings)
+        agent = self.agents[position]
+        cfg = agent.check_settings(settings)
         self.learner.reconfigure(position, cfg)
+        agent.cfg = cfg
 
     def unstack(self, position: int) -> None:
         """Bring what an agent learned home, with scalars that nobody asked for yet."""

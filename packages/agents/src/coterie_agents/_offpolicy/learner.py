@@ -24,7 +24,7 @@ from .._precision.autocast import make_precision
 from .cfg import OffPolicyCfg
 from .fields import replay_fields
 from .samples import Learned, Samples
-from .state import load_member_state, member_state, phase_of
+from .state import inherit_state, learned_state, load_member_state, member_state, phase_of
 
 _BATCH_ROWS = 16
 
@@ -432,6 +432,22 @@ class OffPolicyLearner(Learner):
             CheckpointMismatch: It belongs to another architecture; every difference is listed.
         """
         load_member_state(self, state, member)
+
+    def learned(self, member: int = 0) -> dict[str, Any]:
+        """Return a member's weights, optimiser, statistics and settings."""
+        return learned_state(self, member)
+
+    def inherit(self, learned: Mapping[str, Any], member: int = 0) -> None:
+        """Let a member go on with what :meth:`learned` returned, and with its own memory.
+
+        Raises:
+            CheckpointMismatch: It belongs to another architecture; every difference is listed.
+        """
+        inherit_state(self, learned, member)
+
+    def can_inherit(self, learned: Mapping[str, Any]) -> bool:
+        """Whether that works while the others of a stack go on: always."""
+        return True
 
     def release(self) -> None:
         """Give the memory back, if its content is part of the state."""

@@ -78,6 +78,28 @@ def load_member_state(learner: OffPolicyLearner, state: Mapping[str, Any], membe
     _load_draws(learner, state["draws"], member)
 
 
+def learned_state(learner: OffPolicyLearner, member: int = 0) -> dict[str, Any]:
+    """Return what another member can go on with: no samples, and no random numbers."""
+    state = member_state(learner, member, rows=False)
+    return {key: value for key, value in state.items() if key not in (*FREE, "steps")}
+
+
+def inherit_state(learner: OffPolicyLearner, state: Mapping[str, Any], member: int = 0) -> None:
+    """Take over what :func:`learned_state` returned; the memory goes on as it is.
+
+    Noise that drifts goes on too; what was remembered of the episodes is forgotten.
+
+    Raises:
+        CheckpointMismatch: It belongs to another architecture; every difference is listed.
+    """
+    require_fit(learned_state(learner, member), state, learner.kind)
+    own = learner.own_state(member)
+    learner.reconfigure(member, evolve(learner.cfgs[member], **state["settings"]))
+    learner.load_own_state({**state, "drift": own.get("drift"), "hidden": None}, member)
+    learner.updates[member] = int(state["updates"])
+    _load_scalers(learner, state["scalers"], member)
+
+
 def _load_scalers(learner: OffPolicyLearner, state: Mapping[str, Any], member: int) -> None:
     for name, place in (("observations", learner.observations), ("states", learner.critic_states)):
         if place.scaler is not None and state[name] is not None:
@@ -101,7 +123,8 @@ def _load_memory(learner: OffPolicyLearner, content: Mapping[str, Any] | None, m
     if memory is None:
         return
     if content is None or int(content["num_envs"]) != memory.num_envs:
-        memory.clear()
+        if learner.population == 1:  # the others of a stack remember on
+            memory.clear()
     else:
         memory.load(content, member)
 

@@ -28,7 +28,7 @@ from .hyper import Hyper, stack_settings
 from .losses import Losses, known_losses, ppo_losses, ppo_slopes
 from .prepare import Prepared, prepare
 from .rollout import Samples, mini_batches
-from .state import load_member_state, member_state, rollout_phase
+from .state import learned_state, load_member_state, member_state, rollout_phase
 from .update import Step, epochs, update_members
 
 
@@ -400,6 +400,10 @@ class PPOLearner(Learner):
             CheckpointMismatch: It belongs to another architecture; every difference is listed.
         """
         load_member_state(self, state, member)
+
+    def learned(self, member: int = 0) -> dict[str, Any]:
+        """Return a member's weights, optimiser, statistics, settings and unfinished rollout."""
+        return learned_state(self.member_state(member))
 
     def phase(self) -> Hashable:
         """How far the rollout is, and of what size; 0: at its start."""

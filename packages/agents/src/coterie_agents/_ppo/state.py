@@ -75,6 +75,20 @@ def load_member_state(learner: PPOLearner, state: Mapping[str, Any], member: int
     _load_rollout(learner, state["rollout"], member)
 
 
+def learned_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Make of a member's state what another one can go on with.
+
+    The unfinished rollout belongs to the weights: it was acted by them. What is recorded after
+    it does not follow its last step, and the noise of what is left of it is drawn anew.
+    """
+    rollout = state["rollout"]
+    if rollout is None:
+        return dict(state)
+    if rollout["memory"]["position"]:
+        rollout["memory"]["rows"]["truncated"][-1] = True
+    return {**state, "rollout": {**rollout, "noise": None, "pending": None}}
+
+
 def rollout_phase(state: Mapping[str, Any]) -> Hashable:
     """Tell from a member's state how far its rollout is, and of what size; 0: at its start."""
     rollout = state["rollout"]

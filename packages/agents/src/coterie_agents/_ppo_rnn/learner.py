@@ -175,6 +175,13 @@ class PPORNNLearner(PPOLearner):
             hidden |= {name: None if t is None else t[member].clone() for name, t in kept.items()}
         return {**super().member_state(member), "hidden": hidden}
 
+    def learned(self, member: int = 0) -> dict[str, Any]:
+        """Return what another member can go on with; it begins to remember anew."""
+        state = super().learned(member)
+        if state["hidden"] is not None:
+            state["hidden"] |= {"now": torch.zeros_like(state["hidden"]["now"]), "pending": None}
+        return state
+
     def load_member_state(self, state: Mapping[str, Any], member: int = 0) -> None:
         """Take over what :meth:`member_state` returned.
 

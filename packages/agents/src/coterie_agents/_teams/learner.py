@@ -18,6 +18,7 @@ from .._learning.differences import require_fit
 from .._learning.errors import NonFiniteLoss
 from .._learning.interface import Learner
 from .._ppo.cfg import PER_MEMBER
+from .._ppo.state import learned_state
 from .actors import ActorsLearner
 from .critics import Critic
 from .groups import Group, group_actors, network_seed
@@ -270,6 +271,12 @@ class TeamLearner(Learner):
             for name, position in zip(learner.group.names, learner.members_of(member), strict=True):
                 learner.load_member_state(state["actors"][name], position)
         self.updates[member] = int(state["updates"])
+
+    def learned(self, member: int = 0) -> dict[str, Any]:
+        """Return a team's settings, and for each pair of networks what PPO hands over."""
+        state = self.member_state(member)
+        actors = {name: learned_state(own) for name, own in state["actors"].items()}
+        return {**state, "actors": actors}
 
     def phase(self) -> Hashable:
         """How far the rollout is, and of what size; 0: at its start."""

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from attrs import evolve
 from gymnasium import spaces
 
+from .._config.changes import changed_settings
 from .._config.structure import structure
-from .._errors import CheckpointMismatch, ConfigError, CoterieError
+from .._errors import CheckpointMismatch, CoterieError
 from .._seeding import derive_seed
 from .._state import read_state, write_state
 from .._types import State, Tree
@@ -56,6 +58,12 @@ class Agent(abc.ABC):
 
     uses_infos: ClassVar[bool] = True
     """Whether the agent reads ``transition.infos``; ``False`` saves bringing them to it."""
+
+    refuses_untouched: ClassVar[bool] = False
+    """Whether an agent that refuses a state, or settings, is surely as it was.
+
+    ``False``: whoever restores states keeps a copy of the agent's own, to put it back.
+    """
 
     keeps_transitions: ClassVar[bool] = True
     """Whether the agent may keep tensors that it is given, beyond the call.
@@ -187,9 +195,13 @@ class Agent(abc.ABC):
     def state_dict(self) -> State:
         """Return everything that training changes: tensors and plain values, nothing else.
 
-        Subclasses extend what this returns, the state of :attr:`generator`.
+        Subclasses extend what this returns: the state of :attr:`generator`, and the settings in
+        :attr:`changeable`, if there are any.
         """
-        return {"generator": self.generator.get_state()}
+        state: State = {"generator": self.generator.get_state()}
+        if self.changeable:
+            state["settings"] = {name: getattr(self.cfg, name) for name in self.changeable}
+        return state
 
     def load_state_dict(self, state: State) -> None:
         """Take over what :meth:`state_dict` of an equal agent returned.
@@ -198,17 +210,67 @@ class Agent(abc.ABC):
             CheckpointMismatch: The state belongs to another kind of agent.
         """
         self.generator.set_state(state["generator"].cpu())
+        if self.changeable:
+            self.cfg = evolve(self.cfg, **state.get("settings", {}))
 
-    def reconfigure(self, settings: Mapping[str, Any]) -> None:
-        """Change settings while the agent lives, between two timesteps.
+    def learned(self) -> State:
+        """Return what another agent can go on with that :meth:`inherit` takes over.
+
+        That is what was learned, and the settings in :attr:`changeable`, without what belongs to
+        this agent's place: random numbers, and a memory that the other has of its own. Here it
+        is :meth:`state_dict` without the generator.
+        """
+        return {name: value for name, value in self.state_dict().items() if name != "generator"}
+
+    def inherit(self, learned: State) -> None:
+        """Go on with what another agent learned, between two timesteps.
+
+        The agent draws its own random numbers as before; what it records next does not follow
+        what was recorded last.
+
+        Args:
+            learned: What :meth:`learned` of an agent of the same kind and architecture returned.
+
+        Raises:
+            CheckpointMismatch: It belongs to another kind of agent.
+        """
+        self.load_state_dict({**learned, "generator": self.generator.get_state()})
+        self.episodes_cut()
+
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """Names of the settings that :meth:`reconfigure` can change while the agent lives."""
+        return ()
+
+    def check_settings(self, settings: Mapping[str, Any]) -> Any:
+        """Apply new settings to :attr:`cfg` without taking them over.
 
         Args:
             settings: Fields of :attr:`config_class` with their new values.
 
+        Returns:
+            The configuration that :meth:`reconfigure` would go on with.
+
         Raises:
             ConfigError: A field is unknown, its value is wrong, or it can't change any more.
         """
-        raise ConfigError(f"agents of kind {self.kind!r} can't change settings while they live")
+        return changed_settings(self.kind, self.cfg, self.changeable, settings)
+
+    def reconfigure(self, settings: Mapping[str, Any]) -> None:
+        """Change settings while the agent lives, between two timesteps.
+
+        Here :attr:`cfg` is replaced, which is all that an agent needs that looks there whenever
+        it needs a setting. Others extend it.
+
+        Args:
+            settings: Fields of :attr:`config_class` with their new values; only those in
+                :attr:`changeable` can change.
+
+        Raises:
+            ConfigError: A field is unknown, its value is wrong, or it can't change any more;
+                nothing was changed.
+        """
+        self.cfg = self.check_settings(settings)
 
     @property
     def saves_everything(self) -> bool:

@@ -115,6 +115,23 @@ class Stack(abc.ABC):
             CheckpointMismatch: The state belongs to another kind of agent.
         """
 
+    def learned(self, position: int) -> State:
+        """Return what an agent's own ``learned`` would give, had it learned alone."""
+        state = self.state_dict(position)
+        return {name: value for name, value in state.items() if name != "generator"}
+
+    def inherit(self, position: int, learned: State) -> bool:
+        """Let an agent go on with what another learned, as its own ``inherit`` would.
+
+        Returns:
+            Whether that was possible here, with no bit of the others changed. If not, nothing
+            was done: the agents are unstacked first, and stacked again.
+
+        Raises:
+            CheckpointMismatch: It belongs to another kind of agent; nothing was changed.
+        """
+        return False
+
     @abc.abstractmethod
     def reconfigure(self, position: int, settings: Mapping[str, Any]) -> None:
         """Change an agent's settings; the errors are those of ``Agent.reconfigure``."""

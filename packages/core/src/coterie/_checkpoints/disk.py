@@ -115,6 +115,20 @@ def replace_by_link(source: Path, target: Path) -> None:
         made.unlink(missing_ok=True)
 
 
+def is_locked(folder: Path) -> bool:
+    """Whether somebody writes to a folder, as far as its file system can tell: else, ``True``."""
+    if fcntl is None or not (folder / ".lock").exists():
+        return fcntl is None
+    descriptor = os.open(folder / ".lock", os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class FolderLock:
     """Keeps other processes from writing to a folder at the same time.
 

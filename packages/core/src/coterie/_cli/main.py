@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 import tyro
@@ -18,11 +19,13 @@ from .failures import debugging, plain_warnings, tell
 from .plugins import Plugins
 from .report import ReportOnRuns
 from .resume import Resume
+from .steer import Steer
 from .train import Train
 
 COMMANDS: dict[str, Any] = {
     "train": Train,
     "resume": Resume,
+    "steer": Steer,
     "eval": Eval,
     "report": ReportOnRuns,
     "checkpoint": CheckpointCommand,
@@ -36,6 +39,7 @@ _DESCRIPTION = """Train a population of reinforcement-learning agents in one env
   coterie train gymnasium:CartPole-v1 --members 4 --timesteps 10000
   coterie train --experiment experiment.toml
   coterie resume runs/20261122-183000-CartPole-v1
+  coterie steer runs/20261122-183000-CartPole-v1 pause
   coterie eval runs/20261122-183000-CartPole-v1
   coterie report runs/20261122-183000-CartPole-v1
   coterie checkpoint inspect runs/20261122-183000-CartPole-v1
@@ -87,9 +91,25 @@ def parse(arguments: Sequence[str]) -> Any:
         return tyro.cli(
             command, prog=f"coterie {name}", description=command.about, args=rest, config=_CONFIG
         )
-    return tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog="coterie", description=_DESCRIPTION, args=list(arguments), config=_CONFIG
-    )
+    with redirect_stdout(_Narrow(sys.stdout)):
+        return tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="coterie", description=_DESCRIPTION, args=list(arguments), config=_CONFIG
+        )
+
+
+class _Narrow:
+    """Writes to a stream, with one word for the list of all commands, which no terminal holds."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        written: int = self._stream.write(text.replace(f"{{{','.join(COMMANDS)}}}", "COMMAND"))
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _print_version() -> int:

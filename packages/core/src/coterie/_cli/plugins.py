@@ -12,7 +12,7 @@ from attrs import frozen
 from .failures import FINE, debugging
 from .options import Flag
 
-_NOUNS = ("trainers", "agents", "environments", "loggers")
+_NOUNS = ("trainers", "agents", "environments", "loggers", "controllers")
 
 
 _ABOUT = """List what is installed, and which plugins failed.

@@ -123,7 +123,14 @@ def _for_evaluation(experiment: Experiment, options: Eval) -> Experiment:
     # The trainer that a script drives, step by step, has a twin that runs by itself.
     name = "sequential" if experiment.trainer.name == "step" else experiment.trainer.name
     trainer = evolve(experiment.trainer, name=name, settings=settings)
-    return evolve(experiment, environment=environment, members=members, trainer=trainer, loggers=())
+    return evolve(
+        experiment,
+        environment=environment,
+        members=members,
+        trainer=trainer,
+        loggers=(),
+        controllers=(),
+    )
 
 
 @contextmanager

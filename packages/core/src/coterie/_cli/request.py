@@ -137,7 +137,11 @@ def _override(raw: dict[str, Any], options: Train) -> None:
         settings["headless"] = options.headless
     settings |= progress_settings(options.progress, options.no_progress)
     for name in options.logger:
-        _loggers(raw).append({"name": name})
+        _list(raw, "loggers").append({"name": name})
+    if options.evolve is not None:
+        settings = dict(read_mapping(options.evolve))
+        method = settings.pop("method", "pbt")
+        _list(raw, "controllers").append({"name": method, "settings": settings})
 
 
 def _table(raw: dict[str, Any], key: str) -> dict[str, Any]:
@@ -146,6 +150,7 @@ def _table(raw: dict[str, Any], key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _loggers(raw: dict[str, Any]) -> list[Any]:
-    found = raw.setdefault("loggers", [])
+def _list(raw: dict[str, Any], key: str) -> list[Any]:
+    """Return a list of ``raw``, made if it is missing; a stand-in where it is no list."""
+    found = raw.setdefault(key, [])
     return found if isinstance(found, list) else []

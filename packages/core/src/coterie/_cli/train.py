@@ -50,6 +50,8 @@ class Train:
         trainer_settings: Setting of the trainer, such as on_member_failure=continue.
         environment_settings: Setting of the environment.
         logger: One more place for metrics, such as tensorboard. May be repeated.
+        evolve: TOML, YAML or JSON file with the settings of an evolution; its key method names
+            the controller. Default of that: pbt.
         run_dir: Folder of the run, new or empty. Default: a new one below runs/.
         render: Render while training.
         headless: Do not render, whatever the experiment file says. It is the default.
@@ -82,6 +84,7 @@ class Train:
         _Assignments, arg(name="env-set", metavar="KEY=VALUE", help_behavior_hint="")
     ] = ()
     logger: Names = ()
+    evolve: File = None
     run_dir: Folder = None
     render: Flag = False
     headless: Flag = False

@@ -26,7 +26,7 @@ def judge_plugins(listing: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterato
     Args:
         listing: As :meth:`Registry.listing` gives it.
     """
-    nouns = ("trainers", "agents", "environments", "loggers")
+    nouns = ("trainers", "agents", "environments", "loggers", "controllers")
     counts = {noun: len(listing[noun]) for noun in nouns}
     yield Finding(
         section="plugins",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import torch
 from torch._C import _set_grad_enabled
 
 from .._agents.transition import Transition
-from .._errors import WorkerRaised
+from .._errors import CheckpointMismatch, ConfigError, CoterieError, WorkerRaised
 from .._seeding import GlobalStreams, derive_seed
 from .._spaces import ActionCheck
 from .._trees import tree_map, tree_rows
@@ -144,20 +145,60 @@ class RowsDriver:
         with self.during("metrics"):
             return {str(name): float(value) for name, value in self.agent.metrics().items()}
 
-    def snapshot(self) -> State:
-        """Return the full state of the member: agent and random streams."""
+    def snapshot(self, *, learned: bool = False) -> State:
+        """Return the full state of the member, agent and random streams, or what it learned."""
         with self.during("state"):
+            if learned:
+                return {"learned": self.agent.learned()}
             return {
                 "agent": self.agent.state_dict(),
                 "streams": None if self._streams is None else self._streams.state_dict(),
             }
 
     def restore(self, state: State) -> None:
-        """Take over a state that :meth:`snapshot` returned."""
-        with self.during("state"):
+        """Take over a state that :meth:`snapshot` returned, here or of another member.
+
+        Raises:
+            CheckpointMismatch: It does not fit; the member is as it was.
+        """
+        own = None if self.agent.refuses_untouched else copy.deepcopy(self.snapshot())
+        try:
+            self._take_over(state)
+        except Exception as error:
+            if own is not None:
+                with self.during("state"):
+                    self._take_over(own)
+            raise refused_state(self.member, error) from error
+
+    def _take_over(self, state: State) -> None:
+        if "learned" in state:
+            self.agent.inherit(state["learned"])
+            return
+        streams = None if self._streams is None else state["streams"]
+        before = None if self._streams is None else self._streams.state_dict()
+        if self._streams is not None and streams is not None:
+            self._streams.load_state_dict(streams)
+        try:
             self.agent.load_state_dict(state["agent"])
-            if self._streams is not None and state["streams"] is not None:
-                self._streams.load_state_dict(state["streams"])
+        except BaseException:
+            if self._streams is not None and before is not None:
+                self._streams.load_state_dict(before)
+            raise
+
+    def reconfigure(self, settings: Mapping[str, Any]) -> None:
+        """Change settings of the agent.
+
+        Raises:
+            ConfigError: A setting is unknown, wrong, or can't change any more; the member is as
+                it was.
+            WorkerRaised: The agent failed.
+        """
+        try:
+            self.agent.reconfigure(settings)
+        except ConfigError as error:
+            raise refused_settings(self.member, error) from error
+        except Exception as error:
+            raise member_raised(self.member, "reconfigure", self.timestep, error) from error
 
     @contextmanager
     def during(self, phase: str) -> Iterator[None]:
@@ -309,6 +350,19 @@ class RowsDriver:
 
 _set = object.__setattr__
 _EVERY = slice(None)
+
+
+def refused_state(member: Member, error: BaseException) -> CheckpointMismatch:
+    """Compose the error for a state that a member did not take over."""
+    told = "" if isinstance(error, CoterieError) else f"{type(error).__name__}: "
+    return CheckpointMismatch(
+        f"agent {member.index} ({member.name!r}) can't take this state over: {told}{error}"
+    )
+
+
+def refused_settings(member: Member, error: BaseException) -> ConfigError:
+    """Compose the error for settings that a member did not take over."""
+    return ConfigError(f"agent {member.index} ({member.name!r}): {error}")
 
 
 def member_raised(

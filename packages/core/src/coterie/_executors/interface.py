@@ -86,11 +86,22 @@ class Executor(abc.ABC):
         """Hand over each member's scalars since the last call, in order of the members."""
 
     @abc.abstractmethod
-    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
-        """Return the full state of members, by their index.
+    def snapshot(
+        self, members: Sequence[Member] | None = None, *, learned: bool = False
+    ) -> dict[int, State]:
+        """Return the state of members, by their index, between two timesteps.
 
         Args:
             members: Those to ask; ``None``: all that have not failed.
+            learned: Whether to return only what another member can go on with.
+
+        Returns:
+            States for :meth:`restore`: with the keys ``"agent"``, what the agent's
+            ``state_dict`` gives, and ``"streams"``, the state of the member's process-wide
+            generators; or, with ``learned``, the key ``"learned"``, what its ``learned`` gives.
+
+        Raises:
+            WorkerError: A member could not give its state.
         """
 
     def save(self, members: Sequence[Member], folder: Path) -> dict[int, State | None]:
@@ -120,11 +131,34 @@ class Executor(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, member: Member, state: State) -> None:
-        """Give a member a state that :meth:`snapshot` returned, between two timesteps."""
+        """Give a member a state that :meth:`snapshot` returned, between two timesteps.
+
+        It may be another member's, of an equal agent. With a full state the member goes on as
+        that one would, random numbers included. With one that is only ``"learned"`` it goes on
+        with what was learned there, and with the random numbers of its own.
+
+        No bit of the other members changes.
+
+        Raises:
+            CheckpointMismatch: The state does not fit; the member is as it was, and goes on.
+            WorkerError: The member failed.
+            TrainerStateError: It is not running.
+        """
 
     @abc.abstractmethod
     def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
-        """Change settings of a member's agent, between two timesteps."""
+        """Change settings of a member's agent, between two timesteps.
+
+        Args:
+            member: The member.
+            settings: New values of settings in the agent's ``changeable``.
+
+        Raises:
+            ConfigError: A setting is unknown, wrong, or can't change any more; the member is as
+                it was, and goes on.
+            WorkerError: The member failed.
+            TrainerStateError: It is not running.
+        """
 
     def settle(self, members: Sequence[Member]) -> None:
         """Bring what a run changed home, into the members' own agents, when the run has ended.

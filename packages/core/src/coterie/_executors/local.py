@@ -81,11 +81,13 @@ class LocalExecutor(Executor):
         found = self._each(lambda driver: driver.metrics())
         return [found.get(member.index, {}) for member in self._members]
 
-    def snapshot(self, members: Sequence[Member] | None = None) -> dict[int, State]:
+    def snapshot(
+        self, members: Sequence[Member] | None = None, *, learned: bool = False
+    ) -> dict[int, State]:
         """Return the state of members; tensors in it may be the agents' own."""
         chosen = self._members if members is None else members
         return {
-            member.index: self._drivers[member.index].snapshot()
+            member.index: self._drivers[member.index].snapshot(learned=learned)
             for member in chosen
             if member.index in self._drivers
         }
@@ -96,7 +98,7 @@ class LocalExecutor(Executor):
 
     def reconfigure(self, member: Member, settings: Mapping[str, Any]) -> None:
         """Change settings of a member's agent."""
-        self._driver(member).agent.reconfigure(settings)
+        self._driver(member).reconfigure(settings)
 
     def settle(self, members: Sequence[Member]) -> None:
         """End the run; the agents are the caller's own already."""

@@ -73,11 +73,18 @@ def build_experiment(
             loggers=[(logger.name, logger.settings) for logger in checked.loggers],
             experiment=checked,
             resume=resume,
+            **_acting(checked),
         )
     except BaseException:
         close_environment(env)
         raise
     return trainer
+
+
+def _acting(experiment: Experiment) -> dict[str, Any]:
+    """Name the controllers to a trainer; nothing where there are none, which any can be given."""
+    pairs = [(controller.name, controller.settings) for controller in experiment.controllers]
+    return {"controllers": pairs} if pairs else {}
 
 
 def run_experiment(

@@ -81,10 +81,11 @@ def _named(raw: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, str], str, 
         ("agent", f"members.{index}", "agent", table)
         for index, table in enumerate(_tables(raw.get("members")))
     ]
-    places += [
-        ("logger", f"loggers.{index}", "name", table)
-        for index, table in enumerate(_tables(raw.get("loggers")))
-    ]
+    for noun in ("logger", "controller"):
+        places += [
+            (noun, f"{noun}s.{index}", "name", table)
+            for index, table in enumerate(_tables(raw.get(f"{noun}s")))
+        ]
     for noun, place, key, table in places:
         if isinstance(table, Mapping) and isinstance(table.get(key), str):
             yield noun, (place, key), table[key], table.get("settings", {})

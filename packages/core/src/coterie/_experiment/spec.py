@@ -88,6 +88,19 @@ class LoggerSpec:
     settings: dict[str, Any] = field(factory=dict)
 
 
+@frozen(kw_only=True)
+class ControllerSpec:
+    """Something that acts on the population between two timesteps.
+
+    Attributes:
+        name: Name of the controller, such as ``"pbt"``.
+        settings: The controller's settings that differ from the defaults.
+    """
+
+    name: str = field(validator=_not_blank)
+    settings: dict[str, Any] = field(factory=dict)
+
+
 def _resolved(members: tuple[MemberSpec, ...]) -> tuple[MemberSpec, ...]:
     """Give every member a name and a seed, so that the value says all there is to say."""
     return tuple(
@@ -110,12 +123,14 @@ class Experiment:
             filled in.
         trainer: The trainer.
         loggers: More places for metrics.
+        controllers: What acts on the population between two timesteps, such as evolution.
     """
 
     environment: EnvironmentSpec
     members: tuple[MemberSpec, ...] = field(converter=_resolved, validator=some_members)
     trainer: TrainerSpec = field(factory=TrainerSpec)
     loggers: tuple[LoggerSpec, ...] = ()
+    controllers: tuple[ControllerSpec, ...] = ()
 
     @property
     def scopes(self) -> list[int] | None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from attrs import field, frozen
 
 from .._config.validators import at_least
-from .spec import EnvironmentSpec, Experiment, LoggerSpec, MemberSpec, TrainerSpec, some_members
+from .spec import (
+    ControllerSpec,
+    EnvironmentSpec,
+    Experiment,
+    LoggerSpec,
+    MemberSpec,
+    TrainerSpec,
+    some_members,
+)
 
 
 @frozen(kw_only=True)
@@ -52,12 +60,14 @@ class ExperimentTable:
         members: Tables of members, in order of scopes.
         trainer: The trainer.
         loggers: More places for metrics.
+        controllers: What acts on the population between two timesteps.
     """
 
     environment: EnvironmentSpec
     members: tuple[MemberTable, ...] = field(validator=some_members)
     trainer: TrainerSpec = field(factory=TrainerSpec)
     loggers: tuple[LoggerSpec, ...] = ()
+    controllers: tuple[ControllerSpec, ...] = ()
 
     def experiment(self) -> Experiment:
         """Write the members out."""
@@ -66,4 +76,5 @@ class ExperimentTable:
             members=tuple(member for table in self.members for member in table.members()),
             trainer=self.trainer,
             loggers=self.loggers,
+            controllers=self.controllers,
         )

@@ -44,7 +44,7 @@ class Offer:
     """A record and who offers it.
 
     Attributes:
-        noun: ``"trainer"``, ``"agent"``, ``"environment"`` or ``"logger"``.
+        noun: ``"trainer"``, ``"agent"``, ``"environment"``, ``"logger"`` or ``"controller"``.
         record: The plugin's record.
         source: The plugin.
     """
@@ -79,7 +79,7 @@ class Duplicate:
     """A name that more than one plugin offers.
 
     Attributes:
-        noun: ``"trainer"``, ``"agent"``, ``"environment"`` or ``"logger"``.
+        noun: ``"trainer"``, ``"agent"``, ``"environment"``, ``"logger"`` or ``"controller"``.
         name: The name.
         sources: Everybody who offers it.
         winner: The first-party plugin that keeps it; ``None``: nobody gets it.

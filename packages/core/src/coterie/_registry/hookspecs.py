@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from .records import AgentPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
+from .records import AgentPlugin, ControllerPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
 
 if TYPE_CHECKING:
+    from .._controllers.records import Change
     from .._errors import WorkerError
     from .._runs.records import MemberProgress, MetricRow, RunInfo, Summary
 
@@ -98,6 +99,24 @@ class CoterieSpecs:
         """
 
     @hookspec
+    def coterie_controllers(self) -> Iterable[ControllerPlugin]:  # type: ignore[empty-body]
+        """Offer controllers, which act on members between two timesteps.
+
+        .. code-block:: python
+
+            from coterie.plugins import ControllerPlugin, hookimpl
+
+            @hookimpl
+            def coterie_controllers():
+                yield ControllerPlugin(
+                    name="my-control", summary="…", config=MyCfg, loader=_load
+                )
+
+        Returns:
+            Records; the loader runs only when the name is chosen.
+        """
+
+    @hookspec
     def coterie_run_started(self, run: RunInfo) -> None:
         """Learn that a run begins, before its first timestep.
 
@@ -152,6 +171,15 @@ class CoterieSpecs:
 
         Returns:
             The reason, in one line; ``None``: it goes on.
+        """
+
+    @hookspec
+    def coterie_population_changed(self, run: RunInfo, change: Change) -> None:
+        """Learn what a controller did to a member, between two timesteps.
+
+        Args:
+            run: The run.
+            change: What was done: to whom, by whom, and the settings before and after.
         """
 
     @hookspec

@@ -7,9 +7,9 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import frozen
 
-from .records import AgentPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
+from .records import AgentPlugin, ControllerPlugin, EnvPlugin, LoggerPlugin, TrainerPlugin
 
-NounName: TypeAlias = Literal["trainer", "agent", "environment", "logger"]
+NounName: TypeAlias = Literal["trainer", "agent", "environment", "logger", "controller"]
 
 
 @frozen
@@ -54,6 +54,13 @@ NOUNS: dict[str, Noun] = {
         Noun(
             "logger", "loggers", "coterie_loggers", LoggerPlugin, ("_loggers.interface", "Logger")
         ),
+        Noun(
+            "controller",
+            "controllers",
+            "coterie_controllers",
+            ControllerPlugin,
+            ("_controllers.interface", "Controller"),
+        ),
     )
 }
 
@@ -93,7 +100,7 @@ _OFFERS: dict[str, dict[str, tuple[str, ...]]] = {
             "vmas",
         )
     },
-    "coterie-evolution": {},
+    "coterie-evolution": {"controller": ("halving", "pbt", "search")},
     "coterie-skrl": {"environment": ("skrl",)},
     "coterie": {},
 }

@@ -102,6 +102,29 @@ class EnvPlugin:
 
 
 @frozen(kw_only=True)
+class ControllerPlugin:
+    """Something that acts on members between two timesteps, by name.
+
+    Attributes:
+        name: The name, lower case.
+        summary: One line for listings.
+        config: attrs class of its settings.
+        loader: Imports and returns the :class:`~coterie.Controller` subclass.
+        needs: Modules that must be installed for it; they are looked for, not imported.
+        install: Command that installs them.
+    """
+
+    name: str = field(validator=_valid_name)
+    summary: str = field(validator=instance_of(str))
+    config: type[Any] = field(validator=_settings_class)
+    loader: Callable[[], type[Any]] = field(validator=is_callable())
+    needs: tuple[str, ...] = field(
+        default=(), converter=_texts, validator=deep_iterable(instance_of(str))
+    )
+    install: str = field(default="", validator=instance_of(str))
+
+
+@frozen(kw_only=True)
 class LoggerPlugin:
     """A place that metrics are written to.
 

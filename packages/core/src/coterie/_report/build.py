@@ -15,6 +15,8 @@ from .._runs.metrics_file import RETURN
 from . import tables
 from .charts import MOST_COMPARED, draw_improvements, draw_results, draw_shares
 from .curves import AXES, Axis, group_curves
+from .evolution import CHANGE, Evolution, read_evolution
+from .family import FAMILY, FITNESS, SETTINGS, draw_family, draw_fitness, draw_settings
 from .grouping import by_environment, group_members, shared_settings
 from .inline import inline_svg
 from .measures import compare, everywhere, joint, result_band, result_bands, scaled
@@ -33,9 +35,9 @@ PAGE = "report.html"
 _EXTRA = "report"
 _MOST_PAIRS = 60
 _NUMBERS = ("curves", "member-curves", "members", "groups", "improvement")
-_OURS = re.compile(
-    r"(curves-steps|curves-time|members|results|improvement|time-shares)(-[\w.-]+)?\.(png|svg)"
-)
+_LINEAGE = "lineage.csv"
+_DRAWN = "curves-steps|curves-time|members|results|improvement|time-shares|settings|family|fitness"
+_OURS = re.compile(rf"({_DRAWN})(-[\w.-]+)?\.(png|svg)")
 
 
 @frozen(kw_only=True)
@@ -103,6 +105,7 @@ def _make_place(folder: Path) -> None:
         raise ConfigError(f"{folder} holds other files; give a new or empty folder as --out")
     for name in filter(_OURS.fullmatch, names):
         (folder / name).unlink()
+    (folder / _LINEAGE).unlink(missing_ok=True)
 
 
 class _Maker:
@@ -128,6 +131,7 @@ class _Maker:
         content = {
             "sections": [self._section(name) for name in self._environments],
             "across": self._across(),
+            "evolutions": self._evolutions(),
             **self._common(),
         }
         columns = (
@@ -216,12 +220,43 @@ class _Maker:
             "pictures": self._draw_pairs("all environments", pairs, IMPROVEMENT),
         }
 
+    def _evolutions(self) -> list[dict[str, Any]]:
+        """Draw what was done to the members of each run."""
+        found = [evolution for run in self._runs if (evolution := read_evolution(run))]
+        if not found:
+            return []
+        rows = [row for evolution in found for row in evolution.rows]
+        tables.write_csv(self._folder / _LINEAGE, CHANGE, rows)
+        return [
+            {
+                "run": evolution.run,
+                "copies": len(evolution.descents),
+                "changes": len(evolution.rows),
+                "pictures": self._draw_evolution(evolution, place if len(found) > 1 else 0),
+            }
+            for place, evolution in enumerate(found, 1)
+        ]
+
+    def _draw_evolution(self, evolution: Evolution, number: int) -> list[dict[str, str]]:
+        drawn: list[dict[str, str]] = []
+        for name, figure, caption in (
+            ("settings", draw_settings(evolution), SETTINGS),
+            ("family", draw_family(evolution), FAMILY),
+            ("fitness", draw_fitness(evolution), FITNESS),
+        ):
+            if figure is not None:
+                stem = f"{name}-{number}-{_slug(evolution.run)}" if number else name
+                drawn += self._save(stem, evolution.run, figure, caption)
+        return drawn
+
     def _picture(self, name: str, about: str, figure: Figure, caption: str) -> list[dict[str, str]]:
-        """Save a picture, and give what the page needs of it."""
+        """Save a picture of an environment, and give what the page needs of it."""
         several = len(self._environments) > 1 and about
-        slug = re.sub(r"[^\w.-]+", "-", about).strip("-.")[:60]
         number = list(self._environments).index(about) + 1 if about in self._environments else "all"
-        stem = f"{name}-{number}-{slug}" if several else name
+        stem = f"{name}-{number}-{_slug(about)}" if several else name
+        return self._save(stem, about, figure, caption)
+
+    def _save(self, stem: str, about: str, figure: Figure, caption: str) -> list[dict[str, str]]:
         path = self._folder / f"{stem}.png"
         save(figure, path)
         self._pictures += 1
@@ -256,6 +291,10 @@ class _Maker:
             "failures": [row for row in self._rows["members"] if row["failure"] is not None],
             **method_texts(options.metric),
         }
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:60]
 
 
 def _differing(groups: Iterable[Group], shared: dict[str, dict[str, Any]]) -> list[tables.Row]:

@@ -30,6 +30,7 @@ _PACKAGES = (
     "coterie-agents",
     "coterie-skrl",
     "skrl",
+    "coterie-evolution",
     "torch",
     "numpy",
     "gymnasium",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import abc
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from attrs import evolve
 
@@ -17,11 +17,13 @@ from .._checkpoints.folders import CHECKPOINTS, find_checkpoint, newest
 from .._checkpoints.reading import Checkpoint, open_checkpoint
 from .._checkpoints.writing import write_checkpoint
 from .._config.structure import structure, unstructure
+from .._controllers.build import ControllerChoice, make_controllers
+from .._controllers.group import Controllers
 from .._envs.boundary import Boundary
 from .._envs.closing import close_at_exit
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
-from .._errors import ConfigError, TrainerStateError, TrainingInterrupted, WorkerError
+from .._errors import ConfigError, WorkerError
 from .._executors.interface import Executor, Mode
 from .._executors.saving import save_members
 from .._loggers.build import check_loggers, make_loggers
@@ -31,12 +33,14 @@ from .._runs.counted import CountedEpisodes
 from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
+from .._steering.steering import Steering
 from .capture import Capture, Position
 from .cfg import TrainerCfg
 from .checkpointing import make_checkpointer
 from .evaluation import Evaluation, plan_evaluation, training_kept
 from .facts import describe, run_facts, run_info
 from .interrupts import Interrupts
+from .life import Life
 from .members import Member
 from .population import make_members
 from .restoring import position_of, restore, warn_of_differences
@@ -69,6 +73,8 @@ class Trainer(abc.ABC):
         experiment: The experiment that all this was made from, to be written beside the run.
         resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
             newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
+        controllers: What acts on members between two timesteps: names of controller plugins,
+            ``(name, settings)`` pairs, or :class:`~coterie.Controller` objects.
 
     Raises:
         ConfigError: Something does not fit; nothing was started or written.
@@ -95,6 +101,7 @@ class Trainer(abc.ABC):
         loggers: Sequence[LoggerChoice] = (),
         experiment: Any = None,
         resume: bool | str | Path = False,
+        controllers: Sequence[ControllerChoice] = (),
     ) -> None:
         if not isinstance(env, VectorEnv):
             raise ConfigError(
@@ -111,10 +118,12 @@ class Trainer(abc.ABC):
         )
         check_progress(self.cfg.progress)
         self._loggers = check_loggers(loggers, self.directory is not None)
+        self._steering = Steering()
+        self._controllers = Controllers(make_controllers(controllers, self.members), self._steering)
         self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
         self._tracker = self._new_tracker()
         self._standing = Standing()
-        self._state: Literal["idle", "running", "closed"] = "idle"
+        self._life = Life()
         self._executor: Executor | None = None
         self._stopper = Stopper(self.cfg.stop)
         self._checkpointer = make_checkpointer(self.directory, self.cfg)
@@ -232,6 +241,11 @@ class Trainer(abc.ABC):
         return self._standing.timestep
 
     @property
+    def steering(self) -> Steering:
+        """What tells a run that is under way what to do, from any thread."""
+        return self._steering
+
+    @property
     def unfinished(self) -> bool:
         """Whether a run was resumed that has timesteps left, which ``train()`` will do."""
         return self._standing.resumed is not None
@@ -275,10 +289,9 @@ class Trainer(abc.ABC):
         Raises:
             TrainerStateError: The trainer is running.
         """
-        if self._state == "running":
-            raise TrainerStateError("this trainer is running; close it when the run has ended")
+        self._life.require_rest()
         self._close_executor()
-        self._state = "closed"
+        self._life.end()
 
     def __enter__(self) -> Self:
         return self
@@ -322,15 +335,9 @@ class Trainer(abc.ABC):
     def _raise_interrupt(self, interrupts: Interrupts, session: Session) -> None:
         if interrupts.received is None:
             return
-        saved = self.directory is not None and session.run.mode == "train"
-        where = f"; saved to {self.directory.path}" if saved and self.directory else ""
-        if where and self.experiment is not None and self._checkpointer is not None:
-            where += f"; to go on: coterie resume {self.directory.path}"  # type: ignore[union-attr]
-        message = (
-            f"interrupted by {interrupts.received} after step {session.recorder.timestep}{where}"
-        )
-        _log.warning(message)  # an exception that ends the program quietly shows no text
-        raise TrainingInterrupted(message, interrupts.received)
+        goes_on = self.experiment is not None and self._checkpointer is not None
+        where = session.run.directory if session.run.mode == "train" else None
+        interrupts.raise_received(session.recorder.timestep, where, goes_on=goes_on)
 
     def _end(
         self, session: Session, error: BaseException | None, interrupted: bool = False
@@ -354,6 +361,7 @@ class Trainer(abc.ABC):
         resumed = self._standing.take_resumed()
         if resumed is None:
             self._stopper.load_state_dict({})
+            self._controllers.load_state_dict({})
         for member in self.members if resumed is None else ():
             if not member.active and not cut:
                 member.agent.episodes_cut()
@@ -392,7 +400,7 @@ class Trainer(abc.ABC):
         run = run_info(mode, self.kind, self.env, self.members, (first, stop), self.directory)
         if self.directory is not None and mode == "train":
             at = None if resumed is None else resumed.timestep
-            facts = run_facts(self.env, self.cfg)
+            facts = run_facts(self.env, self.cfg, self._controllers.all)
             self.directory.start(run, facts, unstructure(self.experiment), at)
             if self._checkpointer is not None:
                 self._checkpointer.start(self.members, self._tracker)
@@ -413,6 +421,7 @@ class Trainer(abc.ABC):
             checkpointer=self._checkpointer if mode == "train" else None,
             resumed=resumed,
             stopper=self._stopper if mode == "train" and self._stopper.needed else None,
+            controllers=self._controllers if mode == "train" else Controllers(),
         )
 
     def _open_loggers(self, run: RunInfo) -> Loggers:
@@ -442,7 +451,8 @@ class Trainer(abc.ABC):
                 f"timesteps={timesteps}, but {manifest.timestep} are done already in "
                 f"{checkpoint.path}; give more"
             )
-        state = restore(checkpoint, self.members, self._boundary, self._tracker, self._stopper)
+        parts = self._boundary, self._tracker, self._stopper, self._controllers
+        state = restore(checkpoint, self.members, *parts)
         warn_of_differences(manifest)
         position = position_of(manifest, state)
         if timesteps is not None:
@@ -464,6 +474,7 @@ class Trainer(abc.ABC):
             loggers=self._log_positions or {},
             best={} if self._checkpointer is None else self._checkpointer.best,
             stopper=self._stopper.state_dict(),
+            controllers=self._controllers.state_dict(),
         )
         write_members = partial(save_members, self.members)
         if path is not None:
@@ -484,16 +495,5 @@ class Trainer(abc.ABC):
             executor, self._executor = self._executor, None
             executor.close()
 
-    @contextmanager
-    def _running(self) -> Iterator[None]:
-        if self._state != "idle":
-            raise TrainerStateError(
-                f"this trainer is {self._state}"
-                + ("; make a new one" if self._state == "closed" else "")
-            )
-        self._state = "running"
-        try:
-            yield
-        finally:
-            if self._state == "running":
-                self._state = "idle"
+    def _running(self) -> AbstractContextManager[None]:
+        return self._life.running()

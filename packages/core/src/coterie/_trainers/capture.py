@@ -61,6 +61,7 @@ class Capture:
         loggers: Where each logger stands, by name.
         best: The highest mean return of each member so far, by name.
         stopper: What decides about stopping members remembers.
+        controllers: What controllers remember, and what they did.
     """
 
     trainer: str
@@ -71,6 +72,7 @@ class Capture:
     loggers: Mapping[str, Mapping[str, Any]]
     best: Mapping[str, float]
     stopper: State
+    controllers: State
 
     def inexact(self) -> tuple[str, ...]:
         """Say why a run that goes on from here is not bit for bit the uninterrupted one."""
@@ -114,6 +116,7 @@ class Capture:
             "loggers": {name: dict(place) for name, place in self.loggers.items()},
             "best": dict(self.best),
             "stopper": self.stopper,
+            **({"controllers": self.controllers} if self.controllers else {}),
         }
 
     def manifest(self, files: Mapping[str, FileRecord]) -> Manifest:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .._config.structure import unstructure
+from .._controllers.interface import Controller
 from .._envs.interface import VectorEnv
 from .._executors.interface import Mode
 from .._runs.directory import RunDirectory
@@ -51,10 +52,16 @@ def run_info(
     )
 
 
-def run_facts(env: VectorEnv, cfg: TrainerCfg) -> dict[str, Any]:
+def run_facts(
+    env: VectorEnv, cfg: TrainerCfg, controllers: Sequence[Controller] = ()
+) -> dict[str, Any]:
     """Tell what a run's file says of settings and environment, as plain values."""
     return {
         "trainer_settings": unstructure(cfg),
+        "controllers": [
+            {"name": controller.kind, "settings": unstructure(controller.cfg)}
+            for controller in controllers
+        ],
         "torch_threads": torch.get_num_threads(),
         "environment": {
             "name": env.name,

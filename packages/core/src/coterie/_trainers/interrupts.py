@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
+
+from .._errors import TrainingInterrupted
+
+_log = logging.getLogger("coterie")
 
 
 class Interrupts:
@@ -35,6 +41,25 @@ class Interrupts:
     def requested(self) -> bool:
         """Whether a signal came."""
         return self.received is not None
+
+    def raise_received(self, timestep: int, run: Path | None, *, goes_on: bool) -> NoReturn:
+        """Raise what the caller sees of the signal that came.
+
+        Args:
+            timestep: Timesteps done.
+            run: Where the run was saved; ``None``: nowhere.
+            goes_on: Whether the command line can go on with it.
+
+        Raises:
+            TrainingInterrupted: Always.
+        """
+        assert self.received is not None
+        where = "" if run is None else f"; saved to {run}"
+        if where and goes_on:
+            where += f"; to go on: coterie resume {run}"
+        message = f"interrupted by {self.received} after step {timestep}{where}"
+        _log.warning(message)  # an exception that ends the program quietly shows no text
+        raise TrainingInterrupted(message, self.received)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received is None:

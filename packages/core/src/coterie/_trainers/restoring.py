@@ -14,6 +14,7 @@ from attrs import asdict
 
 from .._checkpoints.manifest import Manifest, MemberRecord
 from .._checkpoints.reading import Checkpoint
+from .._controllers.group import Controllers
 from .._envs.boundary import Boundary
 from .._errors import CheckpointError, CheckpointMismatch, WorkerError
 from .._runs.directory import installed_versions
@@ -89,6 +90,7 @@ def restore(
     boundary: Boundary,
     tracker: EpisodeTracker,
     stopper: Stopper,
+    controllers: Controllers,
 ) -> State:
     """Give a trainer's parts their states from a checkpoint.
 
@@ -111,6 +113,8 @@ def restore(
         position_of(checkpoint.manifest, state)
         undo.append(partial(stopper.load_state_dict, stopper.state_dict()))
         stopper.load_state_dict(state["stopper"])
+        undo.append(partial(controllers.load_state_dict, copy.deepcopy(controllers.state_dict())))
+        controllers.load_state_dict(state.get("controllers", {}))
         state["best"] = {name: float(value) for name, value in state["best"].items()}
         state["loggers"] = {name: dict(place) for name, place in state["loggers"].items()}
     except BaseException as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from attrs import define, field
 
 from .._agents.transition import Transition
 from .._checkpoints.writing import write_checkpoint
+from .._controllers.group import Controllers
 from .._envs.boundary import Boundary
 from .._errors import CheckpointWriteError, CoterieError, WorkerError
 from .._executors.driver import member_raised
@@ -59,6 +60,8 @@ class Session:
         checkpointer: Writes checkpoints; ``None``: there are none.
         resumed: Where the run goes on that was begun before; ``None``: it begins.
         stopper: Stops members before the run ends; ``None``: nobody does.
+        controllers: Act on members between two timesteps.
+        interrupted: Whether somebody wants the run to end: what waits must look.
         enough: Asked once per timestep; the run ends with the one that it says so at.
         on_picture: Takes each picture of the environment, and says whether it wants more.
     """
@@ -77,6 +80,8 @@ class Session:
     checkpointer: Checkpointer | None = None
     resumed: Position | None = None
     stopper: Stopper | None = None
+    controllers: Controllers = field(factory=Controllers)
+    interrupted: Callable[[], bool] = lambda: False
     enough: Callable[[], bool] = lambda: False
     on_picture: Callable[[Any], bool] | None = None
     recorder: Recorder = field(init=False)
@@ -86,6 +91,7 @@ class Session:
     _salvaged: Path | None = field(init=False, default=None)
     _paused: bool = field(init=False, default=False)
     _saving: bool = field(init=False, default=False)
+    _controlled: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         self.recorder = Recorder(
@@ -109,6 +115,9 @@ class Session:
             apart: As in :class:`Span`.
         """
         self._open()
+        self.interrupted = should_stop if not apart else self.interrupted
+        if self.run.mode == "train":
+            self.controllers.start(self)
         run, first = self.run, self.recorder.timestep
         span = Span(first=first, stop=run.timesteps, cut=self.cut, apart=apart)
         watch = StepWatch(self.clock, self.boundary.env.name, self.cfg.slow_warning)
@@ -125,7 +134,9 @@ class Session:
                 self.recorder.step(transition, self.executor)
                 self._draw()
                 self._someone_left()
-                if self._paused and self.recorder.timestep < run.timesteps:
+                if self.recorder.timestep >= run.timesteps:
+                    self.controllers.end(self)
+                elif self._paused:
                     self._pause()
                 yield transition
                 if self.over:
@@ -140,20 +151,24 @@ class Session:
     def _should_pause(self, timestep: int) -> bool:
         """Whether members must be reached when ``timestep`` timesteps are done.
 
-        That is for a checkpoint, or, with each metrics, where members may be stopped: then they
-        stop at the same timesteps whether or not there are checkpoints.
+        That is for a checkpoint, for what controllers do, or, with each metrics, where members
+        may be stopped: then they stop at the same timesteps whether or not there are checkpoints.
         """
+        self._controlled = self.controllers.due(timestep)
+        self._paused = self._controlled
         if self.checkpointer is not None or self.stopper is not None:
             rows = self.recorder.due(timestep)
             done = timestep - self.run.first_timestep
             self._saving = self.checkpointer is not None and self.checkpointer.due(done, rows)
-            self._paused = self._saving or (rows and self.stopper is not None)
+            self._paused |= self._saving or (rows and self.stopper is not None)
         return self._paused
 
     def _pause(self) -> None:
         if self.stopper is not None and self.recorder.due(self.recorder.timestep):
             self._stop_members(self.stopper)
-        if self._saving:
+        if self._controlled:
+            self.controllers.act(self)
+        if self._saving and self._saved_at != self.recorder.timestep:
             self._checkpoint()
 
     def _stop_members(self, stopper: Stopper) -> None:
@@ -164,15 +179,34 @@ class Session:
             if member.active
         }
         found = {index: reason for index, reason in reasons.items() if reason}
-        if not found:
-            return
+        if found:
+            self.stop_members(found)
+
+    def stop_members(self, reasons: Mapping[int, str]) -> None:
+        """Freeze members, between two timesteps.
+
+        Args:
+            reasons: Why, by index of the member.
+        """
         self.executor.settle(self.members)
-        for index, reason in found.items():
+        for index, reason in reasons.items():
             member = self.members[index]
             member.status, member.reason = "stopped", reason
             self.recorder.close_episodes(member)
             _log.info("%s is stopped at step %d: %s", member.name, self.recorder.timestep, reason)
         self._open_again()
+
+    def write_metrics(self) -> None:
+        """Write metrics, between two timesteps, unless that was done since the last timestep."""
+        if not self.recorder.written:
+            self.recorder.write(self.executor.metrics())
+
+    def checkpoint_now(self) -> Path | None:
+        """Write a checkpoint in the middle of the run, whenever the next is due; if there are."""
+        if self.checkpointer is None:
+            return None
+        self._checkpoint()
+        return self.checkpointer.last if self._saved_at == self.recorder.timestep else None
 
     def _open_again(self) -> None:
         """Hand the members over anew; the executor counts its seconds from zero then."""
@@ -206,8 +240,7 @@ class Session:
             CheckpointWriteError: It could not be written.
             WorkerError: A member could not give its state.
         """
-        if not self.recorder.written:
-            self.recorder.write(self.executor.metrics())
+        self.write_metrics()
         if path is not None:
             capture = self.capture()
             write_checkpoint(path, self._write_members, capture.state, capture.manifest)
@@ -225,7 +258,7 @@ class Session:
             try:
                 streams = self.executor.save(active, folder)
             except WorkerError as error:
-                self._fail(self.members[error.agent_index], error)
+                self.fail(self.members[error.agent_index], error)
                 continue
             stopped = [member for member in self.members if member.status == "stopped"]
             for member in self.members:
@@ -233,8 +266,12 @@ class Session:
                     member_file(folder, member.name).unlink(missing_ok=True)
             return streams | save_members(stopped, folder)
 
-    def _fail(self, member: Member, error: WorkerError) -> None:
-        """Freeze a member, between two timesteps; the others go on as if nothing were."""
+    def fail(self, member: Member, error: WorkerError) -> None:
+        """Freeze a member, between two timesteps; the others go on as if nothing were.
+
+        Raises:
+            WorkerError: Failures end the run.
+        """
         if self.cfg.on_member_failure != "continue":
             raise error
         member.status, member.failure = "failed", error
@@ -261,6 +298,7 @@ class Session:
             loggers=self.loggers.position(),
             best={} if self.checkpointer is None else self.checkpointer.best,
             stopper={} if self.stopper is None else self.stopper.state_dict(),
+            controllers=self.controllers.state_dict(),
         )
 
     def _draw(self) -> None:
@@ -298,6 +336,7 @@ class Session:
             CheckpointWriteError: The agents could not be saved (unless ``error`` is given).
             WorkerError: A member failed at the last moment (unless ``error`` is given).
         """
+        self.controllers.finish()
         troubles = self._bring_home(error)
         trouble = error or (troubles[0] if troubles else None)
         interrupted = interrupted or isinstance(error, KeyboardInterrupt)

@@ -110,6 +110,7 @@ class StepTrainer(SequentialTrainer):
             raise TrainerStateError(f"the next timestep is {expected}, got timestep={timestep}")
         session = self._active or self._start(mode)
         with Interrupts() as interrupts:
+            session.interrupted = interrupts.requested
             try:
                 transition = next(self._iterator)
             except BaseException as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
 from .._agents.interface import Agent
 from .._envs.interface import VectorEnv
+from .._errors import ConfigError
 from .._spaces import leaf_of, space_leaves
 from .._state import flatten_state
 from .._trainers.sequential import SequentialTrainer
@@ -191,6 +193,36 @@ class AgentSuite:
             cfg = {"timesteps": self.timesteps, "disable_progressbar": True}
             RecyclingTrainer(env=env, agents=[spoiled], cfg=cfg).train()
             assert_same_state(self.trained(**settings), spoiled.state_dict())
+
+    def test_going_on_with_what_another_learned(self) -> None:
+        """Heirs of one donor know the same, draw numbers of their own, and leave it as it is."""
+        half = self.timesteps // 2
+        donor, heir, other = (
+            self.train(self.agent(self.env(), seed=seed), timesteps=half) for seed in (1, 0, 2)
+        )
+        before, learned = donor.state_dict(), donor.learned()
+        for agent in (heir, other):
+            numbers = agent.generator.get_state()
+            assert differs(agent.learned(), learned)
+            agent.inherit(learned)
+            assert torch.equal(agent.generator.get_state(), numbers)
+        known = heir.learned()
+        assert_same_state(known, other.learned())
+        self.train(heir, timesteps=half)
+        assert_same_state(donor.state_dict(), before)
+        assert_same_state(known, other.learned())
+        assert differs(heir.learned(), known)
+
+    def test_settings_that_can_change(self) -> None:
+        """It names them, takes new values, and refuses what it does not know, unchanged."""
+        agent = self.train(self.agent(self.env()), timesteps=self.timesteps // 2)
+        before, cfg = agent.state_dict(), agent.cfg
+        agent.reconfigure({name: getattr(cfg, name) for name in agent.changeable})
+        for settings in ({"nowhere": 1}, {**dict.fromkeys(agent.changeable, object()), "no": 1}):
+            with pytest.raises(ConfigError, match="no"):
+                agent.reconfigure(settings)
+        assert agent.cfg == cfg
+        assert_same_state(agent.state_dict(), before)
 
     def test_nothing_global_changes(self) -> None:
         """Making and training it leaves the process as it was."""

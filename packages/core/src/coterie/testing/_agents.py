@@ -72,6 +72,11 @@ class SumAgent(Agent):
         self.steps += 1
         self.track("sum", float(self.sum.sum()))
 
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """The factor can change."""
+        return ("scale",)
+
     def state_dict(self) -> State:
         """Return the sum, the count and the generator."""
         return {**super().state_dict(), "sum": self.sum.clone(), "steps": self.steps}

@@ -11,14 +11,15 @@ from gymnasium.vector import AutoresetMode
 from .._envs.interface import VectorEnv
 from .._errors import ConfigError
 from ._agents import SumAgent
+from ._between_steps import BetweenSteps
 from ._compare import assert_same_state
 from ._envs import CountingEnv
 from ._team_envs import CountingTeamEnv
 from ._teams import LeanSumTeam, SumTeam
-from ._training_runs import TrainingRuns, agents_for
+from ._training_runs import agents_for
 
 
-class TeamTrainerSuite(TrainingRuns):
+class TeamTrainerSuite(BetweenSteps):
     """Inherit this in a test class and implement :meth:`make_trainer`.
 
     .. code-block:: python

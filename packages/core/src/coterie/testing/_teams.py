@@ -100,6 +100,11 @@ class SumTeam(MultiAgent):
         self.steps += 1
         self.track("sum", sum(float(own.sum()) for own in self.sums.values()))
 
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """The factor can change."""
+        return ("scale",)
+
     def state_dict(self) -> State:
         """Return the sums, the count and the generator."""
         sums = {actor: own.clone() for actor, own in self.sums.items()}

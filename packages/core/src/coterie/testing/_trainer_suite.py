@@ -13,12 +13,13 @@ from .._agents.interface import Agent
 from .._envs.interface import VectorEnv
 from .._errors import EnvContractError, TrainerStateError
 from ._agents import GlobalDrawAgent, LeanSumAgent, RaisingAgent, SumAgent
+from ._between_steps import BetweenSteps
 from ._compare import assert_same_state, nothing_global
 from ._envs import BrokenEnv, CountingEnv, SpaceEnv
-from ._training_runs import STEPS, TrainingRuns, agents_for
+from ._training_runs import STEPS, agents_for
 
 
-class TrainerSuite(TrainingRuns):
+class TrainerSuite(BetweenSteps):
     """Inherit this in a test class and implement :meth:`make_trainer`.
 
     .. code-block:: python

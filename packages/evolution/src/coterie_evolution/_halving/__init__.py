@@ -1,0 +1,1 @@
+"""Successive halving (Jamieson and Talwalkar 2016) and ASHA (Li et al. 2020)."""

@@ -1,0 +1,1 @@
+"""Ranges of hyper-parameters: what is drawn from them, and how a value is disturbed."""
