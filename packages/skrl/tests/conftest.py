@@ -485,6 +485,29 @@ def make_team(kind, env, envs, folder, *, name="", write=10, checkpoint=20, **ch
     )
 
 
+GROUPS = {
+    "box": (*ON_POLICY, *OFF_POLICY, "amp", "ppo_states"),
+    "discrete": (*VALUES, "cem", "ppo_discrete"),
+    "table": tuple(TABLES),
+    "teams": tuple(TEAMS),
+}
+
+
+def group_env(group, num_envs):
+    """Make an environment in which every kind of a group can learn."""
+    if group == "teams":
+        return env_for("mappo", num_envs)
+    if group != "box":
+        return make_env(GROUPS[group][0], num_envs)
+    env = StatefulVectorEnv([Walk for _ in range(num_envs)], autoreset_mode=AutoresetMode.SAME_STEP)
+    return StyledWrapper(env)
+
+
+def group_agents(group, env, folder):
+    """Make an agent of every kind of a group, for four instances each."""
+    return [make_agent(kind, env, 4, folder, name=kind) for kind in GROUPS[group]]
+
+
 def env_for(kind, num_envs=4, **settings):
     """Make an environment for an agent or a team of a kind."""
     if kind in TEAMS:
@@ -511,12 +534,16 @@ def _look(value, path, found, seen):
     if isinstance(value, bool | int | float | str | np.generic) or value is None:
         found[path] = value
         return
-    seen[id(value)] = value  # kept: an id is an object's as long as it lives
+    if not isinstance(value, tuple):
+        seen[id(value)] = value  # kept: an id is an object's as long as it lives
     if isinstance(value, torch.Tensor):
         found[path] = value.detach().clone()
     elif isinstance(value, Memory):
-        kept = ("tensors", "memory_index", "env_index", "filled")
-        _look({name: getattr(value, name) for name in kept}, path, found, seen)
+        for name in ("memory_index", "env_index", "filled"):
+            found[f"{path}.{name}"] = getattr(value, name)
+        rows = value.memory_size if value.filled or value.env_index else value.memory_index
+        for name, tensor in value.tensors.items():  # what lies beyond can't be seen
+            found[f"{path}.{name}"] = tensor[:rows].clone()
     elif hasattr(value, "state_dict"):
         _look(value.state_dict(), path, found, seen)
     elif isinstance(value, dict):
@@ -542,7 +569,9 @@ def differences(left, right):
 def _same(one, other):
     if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
         both_nan = isinstance(one, float) and math.isnan(one) and math.isnan(other)
-        return both_nan or (type(one) is type(other) and one == other)
+        return both_nan or (isinstance(one, torch.Tensor) is isinstance(other, torch.Tensor) and one == other)
+    if torch.int32 in (one.dtype, other.dtype):  # Discrete: int64 in Coterie, int32 in skrl
+        one, other = one.long(), other.long()
     if one.dtype != other.dtype or one.shape != other.shape:
         return False
     return torch.equal(

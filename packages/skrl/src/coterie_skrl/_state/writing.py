@@ -78,7 +78,8 @@ class _Writer:
 
     def _tensor(self, current: Any, node: Node, path: str) -> torch.Tensor:
         value: torch.Tensor = node["value"]
-        if isinstance(current, torch.Tensor) and current.requires_grad and current.is_leaf:
+        learned = isinstance(current, torch.Tensor) and current.requires_grad and current.is_leaf
+        if learned or isinstance(current, nn.Parameter):
             _check(current.shape == value.shape, path, tuple(value.shape), tuple(current.shape))
             with torch.no_grad():  # an optimiser holds it
                 return current.copy_(value)
@@ -134,6 +135,8 @@ class _Writer:
                 where = f"{path}.{name}"
                 _check(mine.shape == value.shape, where, tuple(value.shape), tuple(mine.shape))
                 mine.copy_(value)
+        for name, number in zip(node["names"], node["numbers"], strict=True):
+            self._made[number] = own[name]
         modules = dict(current.named_modules())
         for name, part in node["parts"].items():
             modules[name].training = part["training"]
