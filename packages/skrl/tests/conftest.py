@@ -569,7 +569,9 @@ def differences(left, right):
 def _same(one, other):
     if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor):
         both_nan = isinstance(one, float) and math.isnan(one) and math.isnan(other)
-        return both_nan or (isinstance(one, torch.Tensor) is isinstance(other, torch.Tensor) and one == other)
+        return both_nan or (
+            isinstance(one, torch.Tensor) is isinstance(other, torch.Tensor) and one == other
+        )
     if torch.int32 in (one.dtype, other.dtype):  # Discrete: int64 in Coterie, int32 in skrl
         one, other = one.long(), other.long()
     if one.dtype != other.dtype or one.shape != other.shape:

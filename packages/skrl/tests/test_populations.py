@@ -48,7 +48,11 @@ def check(zoo, agents, expected):
 def objects(agent):
     """The objects that a script may hold: models, optimisers, schedulers, memories, noises."""
     models = agent.models.values()
-    flat = [part for model in models for part in (model.values() if isinstance(model, dict) else [model])]
+    flat = [
+        part
+        for model in models
+        for part in (model.values() if isinstance(model, dict) else [model])
+    ]
     parameters = [value for model in flat for value in model.parameters()]
     held = [
         value
@@ -94,8 +98,7 @@ def test_beside_agents_of_coterie(kind, zoo, trained, tmp_path):
     env = zoo.group_env("discrete", 24)
     agents = zoo.group_agents("discrete", env, tmp_path)
     wrapped = coterie.wrap_env(env)
-    seeds = [coterie.derive_seed(3, "agent", index) for index in range(len(agents))]
-    members = [adapt(agent, seed=seed) for agent, seed in zip(agents, seeds, strict=True)]
+    members = [adapt(agent, seed=3 + index) for index, agent in enumerate(agents)]
     members += [
         coterie.make_agent("ppo", env=wrapped, seed=seed, cfg={"rollouts": 8}) for seed in (1, 2)
     ]
