@@ -376,6 +376,24 @@ def make_agent(kind, env, envs, folder, *, name="", write=10, checkpoint=20, **c
     )
 
 
+def make_agent_on_cartpole(env, folder):
+    """Make a DQN for CartPole that acts at random for long."""
+    models = {name: Deterministic(env, 4, 2) for name in ("q_network", "target_q_network")}
+    return DQN(
+        models=models,
+        memory=RandomMemory(memory_size=100, num_envs=4),
+        cfg=DQN_CFG(
+            batch_size=16,
+            random_timesteps=40,
+            learning_starts=12,
+            exploration_scheduler=less_and_less,
+            experiment=experiment(folder),
+        ),
+        observation_space=env.observation_space,
+        action_space=env.action_space,
+    )
+
+
 class Duel:
     """Two actors on a line, in several instances; an episode ends for both at once."""
 
@@ -428,7 +446,7 @@ class DuelWrapper(MultiAgentEnvWrapper):
         final = env.observe()
         env.begin(far | late)
         infos = {"final_obs": final} if env.tells_ends else {}
-        flags = [{name: part[:, None] for name in rewards} for part in (far, late)]
+        flags = [dict.fromkeys(rewards, part[:, None]) for part in (far, late)]
         return env.observe(), rewards, *flags, infos
 
     def state(self):

@@ -1,4 +1,4 @@
-"""Populations of every kind of agent: every trainer gives the same bits, to the caller's objects."""
+"""Populations of every kind: every trainer gives the same bits, to the caller's objects."""
 
 import pytest
 from skrl.utils import set_seed

@@ -25,7 +25,7 @@ from .cfg import SkrlCfg, described
 from .cutting import forget_hidden
 from .drawing import SpaceStreams, may_draw_actions
 from .files import Files
-from .resets import ResetSteps
+from .resets import ResetSteps, keep_rows, true_rewards
 
 _NO_STATE = ("cfg", "writer", "training", "experiment_dir", "device")
 _PREPARED: WeakSet[Any] = WeakSet()
@@ -189,6 +189,8 @@ class Adapted(Agent, abc.ABC):
                 with self._recording(transition.valid):
                     self._record(transition, timestep, timesteps)
                 self._discount_resets(transition)
+                if self.training and not self._memories():
+                    keep_rows(self.agent, transition.valid)
         self._note_infos(transition.infos)
 
     def post_interaction(self, *, timestep: int, timesteps: int) -> None:
@@ -352,7 +354,7 @@ class Adapted(Agent, abc.ABC):
             observations=observations,
             states=states,
             actions=self._acted,
-            rewards=self._column(transition.rewards),
+            rewards=self._column(true_rewards(transition)),
             next_observations=next_observations,
             next_states=next_states,
             terminated=self._column(transition.terminated),
