@@ -137,9 +137,10 @@ class Net(Model):
 
 class Gaussian(GaussianMixin, Net):
     def __init__(self, env, envs=0):
-        Net.__init__(self, env, 3, 2, envs)
+        size = spaces.flatdim(env.action_space)
+        Net.__init__(self, env, spaces.flatdim(env.observation_space), size, envs)
         GaussianMixin.__init__(self)
-        self.log_std = nn.Parameter(-torch.ones(2))
+        self.log_std = nn.Parameter(-torch.ones(size))
 
     def compute(self, inputs, role=""):
         mean, outputs = self.pass_on(inputs, inputs["observations"])
@@ -148,7 +149,7 @@ class Gaussian(GaussianMixin, Net):
 
 class Categorical(CategoricalMixin, Net):
     def __init__(self, env):
-        Net.__init__(self, env, 3, 4)
+        Net.__init__(self, env, spaces.flatdim(env.observation_space), env.action_space.n)
         CategoricalMixin.__init__(self)
 
     def compute(self, inputs, role=""):
@@ -156,7 +157,8 @@ class Categorical(CategoricalMixin, Net):
 
 
 class Deterministic(DeterministicMixin, Net):
-    def __init__(self, env, inputs=3, outputs=1, envs=0, state=False):
+    def __init__(self, env, inputs=None, outputs=1, envs=0, state=False):
+        inputs = spaces.flatdim(env.observation_space) if inputs is None else inputs
         Net.__init__(self, env, inputs, outputs, envs, state)
         DeterministicMixin.__init__(self)
 
@@ -281,7 +283,8 @@ def _value_scaled():
 def _on_policy(kind, env, envs):
     rnn = envs if kind.endswith("_rnn") else 0
     made, cfg, schedule = ON_POLICY[kind.removesuffix("_states").removesuffix("_discrete")]
-    policy = Categorical(env) if kind == "ppo_discrete" else Gaussian(env, rnn)
+    discrete = isinstance(env.action_space, spaces.Discrete)
+    policy = Categorical(env) if discrete else Gaussian(env, rnn)
     models = {
         "policy": policy,
         "value": Deterministic(env, envs=rnn, state=kind == "ppo_states"),
@@ -322,7 +325,8 @@ def _off_policy(kind, env, envs):
 
 def _value_based(kind, env):
     made, cfg = VALUES[kind]
-    models = {name: Deterministic(env, 3, 4) for name in ("q_network", "target_q_network")}
+    count = env.action_space.n
+    models = {name: Deterministic(env, 3, count) for name in ("q_network", "target_q_network")}
     settings = _rates(1e-2, LAMBDA_LR, batch_size=16, random_timesteps=5, learning_starts=12)
     settings |= {"exploration_scheduler": less_and_less, "target_update_interval": 7}
     return made, cfg, models, settings | _scaled(env), 40
@@ -471,7 +475,8 @@ def make_team(kind, env, envs, folder, *, name="", write=10, checkpoint=20, **ch
             device=env.device,
         )
         value = Deterministic(part, state=kind == "mappo")
-        models[actor] = {"policy": Gaussian(part), "value": value}
+        discrete = isinstance(part.action_space, spaces.Discrete)
+        models[actor] = {"policy": (Categorical if discrete else Gaussian)(part), "value": value}
     first = env.possible_agents[0]
     settings = _rates(1e-2, KL_LR, rollouts=ROLLOUT, learning_epochs=2, mini_batches=2)
     settings |= {
@@ -524,6 +529,19 @@ def group_env(group, num_envs):
 def group_agents(group, env, folder):
     """Make an agent of every kind of a group, for four instances each."""
     return [make_agent(kind, env, 4, folder, name=kind) for kind in GROUPS[group]]
+
+
+def make_team_of(given, envs, folder, kind="mappo"):
+    """Make a multi-agent from the spaces of one of Coterie's environments for teams."""
+    observations = dict(given["observation_space"].spaces)
+    env = SimpleNamespace(
+        possible_agents=list(observations),
+        observation_spaces=observations,
+        action_spaces=dict(given["action_space"].spaces),
+        state_spaces=dict.fromkeys(observations, given["state_space"]),
+        device="cpu",
+    )
+    return make_team(kind, env, envs, folder, write=0, checkpoint=0)
 
 
 def env_for(kind, num_envs=4, **settings):

@@ -93,7 +93,7 @@ def test_faithful_random_actions_are_those_of_skrl(zoo, tmp_path):
 def test_nothing_global_changes(kind, zoo, tmp_path):
     env = zoo.env_for(kind, 8)
     agents = [zoo.make_agent(kind, env, 4, tmp_path) for _ in range(2)]
-    env.action_space.np_random  # noqa: B018: gymnasium makes it when it is first asked for
+    assert env.action_space.np_random is not None  # made when it is first asked for
     before = env.action_space.np_random.bit_generator.state
     with nothing_global():
         trainer = SequentialTrainer(env=env, agents=agents, cfg=cfg(14))

@@ -132,10 +132,8 @@ def test_what_a_reset_step_pretends_to_be_changes_nothing(kind, zoo, tmp_path):
     ends = []
     for reward in (0.0, 1000.0):
         set_seed(3)
-        if kind == "q_learning":
-            env = TableEnv(reward)
-        else:
-            env = counting(zoo, kind, reset_reward=reward)
+        table = kind == "q_learning"
+        env = TableEnv(reward) if table else counting(zoo, kind, reset_reward=reward)
         agent = zoo.make_agent(kind, env, 4, tmp_path)
         coterie.make_trainer(
             "sequential", env=env, agents=adapt(agent, seed=3), cfg=cfg(30)
