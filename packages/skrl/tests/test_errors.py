@@ -8,7 +8,6 @@ from skrl.utils import set_seed
 
 import coterie
 from coterie import ConfigError
-from coterie.testing import AgentSuite, TeamAgentSuite
 from coterie_skrl import ParallelTrainer, Runner, SequentialTrainer, StepTrainer, adapt
 
 
@@ -182,48 +181,3 @@ def test_a_runner(kind, zoo, tmp_path):
         for _ in range(20):
             runner.trainer.train()
     assert len(zoo.differences(before, zoo.everything(runner.agent))) > 20
-
-
-class TestPPO(AgentSuite):
-    """skrl's PPO behind the contract is an agent like any other."""
-
-    kind = "ppo"
-
-    @pytest.fixture(autouse=True)
-    def _zoo(self, zoo, tmp_path):
-        type(self).zoo, type(self).folder = staticmethod(lambda: zoo), tmp_path
-
-    def make_agent(self, *, seed, **spaces):
-        from types import SimpleNamespace
-
-        set_seed(seed)
-        env = SimpleNamespace(device="cpu", **spaces)
-        agent = self.zoo().make_agent(self.kind, env, 4, self.folder, write=0, checkpoint=0)
-        return adapt(agent, seed=seed)
-
-    def train(self, agent, env=None, timesteps=0):
-        """Train without the process's own generator, which makes the networks, being moved."""
-        return super().train(agent, env, timesteps)
-
-    def test_nothing_global_changes(self):
-        """Making an agent of skrl seeds the process; that training does not is tested elsewhere."""
-
-
-class TestDQN(TestPPO):
-    kind = "dqn"
-
-
-class TestTeam(TeamAgentSuite):
-    settings = {"alike": True, "state": "shared"}  # noqa: RUF012
-
-    @pytest.fixture(autouse=True)
-    def _zoo(self, zoo, tmp_path):
-        type(self).zoo, type(self).folder = staticmethod(lambda: zoo), tmp_path
-
-    def make_agent(self, *, seed, **spaces):
-        set_seed(seed)
-        team = self.zoo().make_team_of(spaces, 4, self.folder)
-        return adapt(team, seed=seed)
-
-    def test_nothing_global_changes(self):
-        """Making an agent of skrl seeds the process; that training does not is tested elsewhere."""

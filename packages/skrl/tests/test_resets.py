@@ -126,6 +126,15 @@ def test_a_rollout_learns_from_transitions_only(kind, zoo, tmp_path):
         assert abs(float(torch.cat([batch["advantages"] for batch in batches]).mean())) < 1e-5
 
 
+@pytest.mark.parametrize("kind", ["ppo", "a2c", "trpo"])
+def test_statistics_of_values_count_transitions_only(kind, zoo, tmp_path):
+    """Values and returns of each transition count once, beside the one that skrl begins with."""
+    agent, _, steps = train(zoo, kind, tmp_path, 8)
+    count = sum(int(step.valid.sum()) for step in steps)
+    assert count < 32
+    assert float(agent._value_preprocessor.current_count) == 1 + 2 * count
+
+
 @pytest.mark.parametrize("kind", ["ppo", "a2c", "td3", "dqn", "sac", "q_learning", "ppo_rnn"])
 def test_what_a_reset_step_pretends_to_be_changes_nothing(kind, zoo, tmp_path):
     """Whatever reward and action it comes with; q_learning has no memory at all."""

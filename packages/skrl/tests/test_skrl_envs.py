@@ -104,20 +104,6 @@ class TestCartPoleAtOnce(EnvSuite):
         return SkrlEnv(wrap_env(made, verbose=False), seed=seed)
 
 
-class TestOneInstance(EnvSuite):
-    """gymnasium environments that are not vectorised have one instance."""
-
-    timesteps = 40
-
-    def make_env(self, num_envs, seed):
-        if num_envs != 1:
-            pytest.skip("there is one instance")
-        return SkrlEnv(wrap_env(self.zoo().Walk(), verbose=False), seed=seed)
-
-    def plain_rollout(self):
-        pytest.skip("the suite looks at three instances")
-
-
 class TestTeams(TeamEnvSuite):
     timesteps = 40
 

@@ -197,9 +197,10 @@ class Adapted(Agent, abc.ABC):
         """Let the agent learn, and write what is due."""
         timestep, timesteps = self._counted(timestep, timesteps)
         with self._files.held_back(), ExitStack() as stack:
-            for resets in self._resets.values():
+            for name, resets in self._resets.items():
                 if resets.found:
                     stack.enter_context(resets.learning())
+                    stack.enter_context(resets.scaling(self.agent, name))
             self.agent.post_interaction(timestep=timestep, timesteps=timesteps)
         self._write(timestep, timesteps)
 

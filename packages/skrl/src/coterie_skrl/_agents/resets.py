@@ -8,8 +8,8 @@ how an agent samples:
 - an agent without a memory, such as those with a table, learns from the other rows of a step;
 - a rollout is swept from its end to its beginning, so the row stays in it as one that is worth
   exactly what the value function says, which cuts the episodes apart and lets the last step of a
-  truncated episode bootstrap from its final observation; then it is left out of the minibatches
-  and of the normalisation of advantages.
+  truncated episode bootstrap from its final observation; then it is left out of the minibatches,
+  of the normalisation of advantages and of the statistics of values.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from skrl.memories.torch import Memory
+from torch import nn
 
 from coterie import Transition
 
@@ -87,6 +89,38 @@ class ResetSteps:
             replaced["sample_by_index"] = self._sample_by_index
         with _replaced(memory, **replaced):
             yield
+
+    @contextmanager
+    def scaling(self, agent: Any, actor: str) -> Iterator[None]:
+        """Keep the rows that were not valid out of the statistics of values.
+
+        Args:
+            agent: The agent of skrl.
+            actor: Whose preprocessor it is, of a multi-agent.
+        """
+        found = getattr(agent, "_value_preprocessor", None)
+        single = not isinstance(found, dict)
+        holder, key = (vars(agent), "_value_preprocessor") if single else (found, actor)
+        original = holder.get(key)  # type: ignore[union-attr]
+        if not isinstance(original, nn.Module):
+            yield
+            return
+        holder[key] = partial(self._scale, original)  # type: ignore[index]
+        try:
+            yield
+        finally:
+            holder[key] = original  # type: ignore[index]
+
+    def _scale(
+        self, original: nn.Module, values: torch.Tensor, *, train: bool = False, **options: Any
+    ) -> Any:
+        void = self._void
+        if train and void is not None and values.shape[:2] == void.shape:
+            kept = values[~void]
+            if len(kept) > 1:
+                original(kept, train=True, **options)
+            train = False
+        return original(values, train=train, **options)
 
     @property
     def found(self) -> bool:
