@@ -570,7 +570,7 @@ def _look(value, path, found, seen):
     if isinstance(value, bool | int | float | str | np.generic) or value is None:
         found[path] = value
         return
-    if not isinstance(value, tuple):
+    if not isinstance(value, tuple | torch.Tensor):
         seen[id(value)] = value  # kept: an id is an object's as long as it lives
     if isinstance(value, torch.Tensor):
         found[path] = value.detach().clone()

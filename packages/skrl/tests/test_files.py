@@ -36,7 +36,7 @@ def below(folder):
 
 
 @pytest.mark.parametrize(
-    ("kind", "interval"), [("ppo", 10), ("dqn", 10), ("mappo", 10), ("dqn", "auto")]
+    ("kind", "interval"), [("ppo", 10), ("sac", 10), ("mappo", 10), ("dqn", "auto")]
 )
 def test_faithful_files_are_those_of_skrl(kind, interval, zoo, tmp_path):
     timesteps = 40 if interval == 10 else 200
@@ -127,11 +127,11 @@ def test_without_intervals_nothing_is_written(zoo, tmp_path):
 
 def test_metrics_of_the_agent_are_those_of_the_run(zoo, tmp_path):
     """What the agent tracks is in Coterie's metrics too, whether or not it writes itself."""
-    for write in (0, 7):
+    for kind, write in (("ppo", 0), ("ppo", 7), ("sac", 0)):
         set_seed(3)
-        env = zoo.env_for("ppo")
-        agent = zoo.make_agent("ppo", env, 4, tmp_path, write=write, checkpoint=0)
-        folder = tmp_path / f"every {write}"
+        env = zoo.env_for(kind)
+        agent = zoo.make_agent(kind, env, 4, tmp_path, write=write, checkpoint=0)
+        folder = tmp_path / f"{kind} every {write}"
         SequentialTrainer(
             env=env, agents=agent, cfg=cfg(16, metrics_interval=8), run_dir=folder
         ).train()

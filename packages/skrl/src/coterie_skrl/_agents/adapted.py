@@ -141,7 +141,7 @@ class Adapted(Agent, abc.ABC):
 
     def pre_interaction(self, *, timestep: int, timesteps: int) -> None:
         """Let the agent do what comes before acting."""
-        self._prepare(timesteps)
+        self.prepare(timesteps)
         timestep, timesteps = self._counted(timestep, timesteps)
         self.agent.pre_interaction(timestep=timestep, timesteps=timesteps)
 
@@ -268,8 +268,12 @@ class Adapted(Agent, abc.ABC):
                 _drop_distributions(vars(part))
         return dict(vars(self))
 
-    def _prepare(self, timesteps: int) -> None:
-        """Initialise the agent where it works, once; skrl's own method opens its files there."""
+    def prepare(self, timesteps: int) -> None:
+        """Initialise the agent where it works, once; skrl's own method opens its files there.
+
+        Args:
+            timesteps: Number of timesteps of the run, unless its settings tell another.
+        """
         if not self._ready:
             timesteps = self.cfg.timesteps or timesteps
             self.agent.init(trainer_cfg=SequentialTrainerCfg(timesteps=timesteps))
