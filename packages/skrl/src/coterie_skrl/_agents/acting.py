@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -19,22 +19,52 @@ def without_exploration(agent: Any, *, noise: bool) -> Iterator[None]:
         noise: Whether to leave the noise and the ε of its exploration, and take away only the
             random actions that it begins its training with.
     """
-    taken: list[tuple[Any, str, Any]] = []
-    replaced: dict[str, Any] = {"random_timesteps": 0}
+    settings: dict[str, Any] = {"random_timesteps": 0}
     if not noise:
-        replaced["exploration_scheduler"] = None
-        if getattr(agent, "_exploration_noise", None) is not None:
-            taken.append((agent, "_exploration_noise", agent._exploration_noise))
-            agent._exploration_noise = None
-    for name, value in replaced.items():
-        if hasattr(agent.cfg, name):
-            taken.append((agent.cfg, name, getattr(agent.cfg, name)))
-            setattr(agent.cfg, name, value)
+        settings["exploration_scheduler"] = None
+    own = {} if noise else {"_exploration_noise": None}
+    with _replaced(agent.cfg, settings), _replaced(agent, own):
+        yield
+
+
+def without_memories(agent: Any) -> AbstractContextManager[None]:
+    """Have an agent be without its memories, and without AMP's sets of motions.
+
+    Args:
+        agent: The agent of skrl.
+    """
+    return _replaced(agent, dict.fromkeys(("memory", "memories", "motion_dataset")))
+
+
+@contextmanager
+def _replaced(holder: Any, values: Mapping[str, Any]) -> Iterator[None]:
+    """Give an object other values for a while, for attributes that it has."""
+    before = {name: getattr(holder, name) for name in values if hasattr(holder, name)}
+    for name in before:
+        setattr(holder, name, values[name])
     try:
         yield
     finally:
-        for holder, name, value in taken:
+        for name, value in before.items():
             setattr(holder, name, value)
+
+
+@contextmanager
+def without_value_states(agent: Any) -> Iterator[None]:
+    """Let a recurrent agent record a step of an evaluation, in which its value function is idle.
+
+    Where policy and value are two networks, skrl's look for the hidden state of the value's pass,
+    which there is only in training, and raise.
+
+    Args:
+        agent: The agent of skrl.
+    """
+    value = getattr(agent, "value", None)
+    if value is None or value is agent.policy or not getattr(agent, "_rnn", False):
+        yield
+        return
+    with _replaced(agent, {"value": agent.policy}):
+        yield
 
 
 def most_probable(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, ClassVar
+from weakref import WeakSet
 
 import torch
 from gymnasium import spaces
@@ -19,14 +20,17 @@ from coterie import Agent, ConfigError, State, Transition, Tree
 
 from .._state.reading import capture
 from .._state.writing import apply
-from .acting import without_exploration
+from .acting import without_exploration, without_memories, without_value_states
 from .cfg import SkrlCfg, described
 from .cutting import forget_hidden
 from .drawing import SpaceStreams, may_draw_actions
 from .files import Files
-from .resets import ResetSteps
+from .resets import ResetSteps, keep_rows, true_rewards
 
 _NO_STATE = ("cfg", "writer", "training", "experiment_dir", "device")
+_PREPARED: WeakSet[Any] = WeakSet()
+"""Agents that work already; initialising them again would forget how far their rollouts are."""
+
 _COUNTED = ("_cumulative_rewards", "_cumulative_timesteps")
 
 
@@ -80,7 +84,7 @@ class Adapted(Agent, abc.ABC):
         self._streams = SpaceStreams(self._models(), self.seed)
         self._draws = may_draw_actions(agent) and not self.cfg.faithful
         self._resets: dict[str, ResetSteps] = {}
-        self._ready = False
+        self._ready = agent in _PREPARED and not self.cfg.faithful
         self._kept: Any = None
         self._training_writer: Any = None
         self._acted: Any = None
@@ -137,7 +141,7 @@ class Adapted(Agent, abc.ABC):
 
     def pre_interaction(self, *, timestep: int, timesteps: int) -> None:
         """Let the agent do what comes before acting."""
-        self._prepare(timesteps)
+        self.prepare(timesteps)
         timestep, timesteps = self._counted(timestep, timesteps)
         self.agent.pre_interaction(timestep=timestep, timesteps=timesteps)
 
@@ -185,21 +189,25 @@ class Adapted(Agent, abc.ABC):
                 with self._recording(transition.valid):
                     self._record(transition, timestep, timesteps)
                 self._discount_resets(transition)
+                if self.training and not self._memories():
+                    keep_rows(self.agent, transition.valid)
         self._note_infos(transition.infos)
 
     def post_interaction(self, *, timestep: int, timesteps: int) -> None:
         """Let the agent learn, and write what is due."""
         timestep, timesteps = self._counted(timestep, timesteps)
         with self._files.held_back(), ExitStack() as stack:
-            for resets in self._resets.values():
+            for name, resets in self._resets.items():
                 if resets.found:
                     stack.enter_context(resets.learning())
+                    stack.enter_context(resets.scaling(self.agent, name))
             self.agent.post_interaction(timestep=timestep, timesteps=timesteps)
         self._write(timestep, timesteps)
 
     def watch(self, transition: Transition[Any], *, timestep: int, timesteps: int) -> None:
         """Let the agent track the rewards of an evaluation, and write them; no checkpoints."""
-        self.record_transition(transition, timestep=timestep, timesteps=timesteps)
+        with without_value_states(self.agent):
+            self.record_transition(transition, timestep=timestep, timesteps=timesteps)
         self._write(*self._counted(timestep, timesteps))
 
     def episodes_cut(self) -> None:
@@ -244,7 +252,7 @@ class Adapted(Agent, abc.ABC):
         """
         if state["ready"] and not self._ready:
             self._prepare_quietly()
-            self._ready = True
+            self._note_ready()
         super().load_state_dict(state)
         apply(vars(self.agent), state["agent"], self.device)
         self._files.load_state_dict(state["handed_over"])
@@ -260,12 +268,20 @@ class Adapted(Agent, abc.ABC):
                 _drop_distributions(vars(part))
         return dict(vars(self))
 
-    def _prepare(self, timesteps: int) -> None:
-        """Initialise the agent where it works, once; skrl's own method opens its files there."""
+    def prepare(self, timesteps: int) -> None:
+        """Initialise the agent where it works, once; skrl's own method opens its files there.
+
+        Args:
+            timesteps: Number of timesteps of the run, unless its settings tell another.
+        """
         if not self._ready:
             timesteps = self.cfg.timesteps or timesteps
             self.agent.init(trainer_cfg=SequentialTrainerCfg(timesteps=timesteps))
-            self._ready = True
+            self._note_ready()
+
+    def _note_ready(self) -> None:
+        self._ready = True
+        _PREPARED.add(self.agent)
 
     def _prepare_quietly(self) -> None:
         """Initialise the agent without a file."""
@@ -278,13 +294,15 @@ class Adapted(Agent, abc.ABC):
             (agent.write_interval, agent.checkpoint_interval), experiment.wandb = intervals, wandb
 
     def _enter_evaluation(self) -> None:
-        if not self._ready:
-            self._prepare_quietly()
         attributes = {name: v for name, v in vars(self.agent).items() if name not in _NO_STATE}
         self._kept = {
             "agent": capture(attributes, self._homes(), light=True),
             "handed_over": self._files.state_dict(),
+            "spaces": self._streams.state_dict(),
         }
+        if not self._ready:
+            with without_memories(self.agent):  # training makes what is in them
+                self._prepare_quietly()
         self._training_writer = vars(self.agent).pop("writer", None)
         self._files.load_state_dict({})
         self._forget_episodes()
@@ -307,6 +325,7 @@ class Adapted(Agent, abc.ABC):
         kept, self._kept = self._kept, None
         apply(vars(self.agent), kept["agent"], self.device)
         self._files.load_state_dict(kept["handed_over"])
+        self._streams.load_state_dict(kept["spaces"])
 
     def _forget_episodes(self) -> None:
         for name in _COUNTED:
@@ -340,7 +359,7 @@ class Adapted(Agent, abc.ABC):
             observations=observations,
             states=states,
             actions=self._acted,
-            rewards=self._column(transition.rewards),
+            rewards=self._column(true_rewards(transition)),
             next_observations=next_observations,
             next_states=next_states,
             terminated=self._column(transition.terminated),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,9 +27,12 @@ class Files:
 
     @contextmanager
     def held_back(self) -> Iterator[None]:
-        """Keep the agent from writing and forgetting what it tracked, which :meth:`write` does."""
+        """Keep the agent from writing and forgetting what it tracked, which :meth:`write` does.
+
+        Some of skrl's agents track nothing with an interval of 0.
+        """
         agent = self._agent
-        interval, agent.write_interval = agent.write_interval, 0
+        interval, agent.write_interval = agent.write_interval, sys.maxsize
         if agent.checkpoint_interval > 0:
             os.makedirs(os.path.join(agent.experiment_dir, "checkpoints"), exist_ok=True)
         try:

@@ -5,10 +5,11 @@ With next-step autoreset, the step after the end of an episode ignores the actio
 how an agent samples:
 
 - a replay memory is sampled row by row, so such a row is never stored; the next takes its place;
+- an agent without a memory, such as those with a table, learns from the other rows of a step;
 - a rollout is swept from its end to its beginning, so the row stays in it as one that is worth
   exactly what the value function says, which cuts the episodes apart and lets the last step of a
-  truncated episode bootstrap from its final observation; then it is left out of the minibatches
-  and of the normalisation of advantages.
+  truncated episode bootstrap from its final observation; then it is left out of the minibatches,
+  of the normalisation of advantages and of the statistics of values.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from skrl.memories.torch import Memory
+from torch import nn
+
+from coterie import Transition
 
 _log = logging.getLogger("coterie")
 _ROLLOUT = {"rewards", "values", "terminated", "advantages"}
@@ -81,8 +86,41 @@ class ResetSteps:
         replaced: dict[str, Any] = {"set_tensor_by_name": self._set_tensor}
         if not self._in_sequences:
             replaced["sample_all"] = self._sample_all
+            replaced["sample_by_index"] = self._sample_by_index
         with _replaced(memory, **replaced):
             yield
+
+    @contextmanager
+    def scaling(self, agent: Any, actor: str) -> Iterator[None]:
+        """Keep the rows that were not valid out of the statistics of values.
+
+        Args:
+            agent: The agent of skrl.
+            actor: Whose preprocessor it is, of a multi-agent.
+        """
+        found = getattr(agent, "_value_preprocessor", None)
+        single = not isinstance(found, dict)
+        holder, key = (vars(agent), "_value_preprocessor") if single else (found, actor)
+        original = holder.get(key)  # type: ignore[union-attr]
+        if not isinstance(original, nn.Module):
+            yield
+            return
+        holder[key] = partial(self._scale, original)  # type: ignore[index]
+        try:
+            yield
+        finally:
+            holder[key] = original  # type: ignore[index]
+
+    def _scale(
+        self, original: nn.Module, values: torch.Tensor, *, train: bool = False, **options: Any
+    ) -> Any:
+        void = self._void
+        if train and void is not None and values.shape[:2] == void.shape:
+            kept = values[~void]
+            if len(kept) > 1:
+                original(kept, train=True, **options)
+            train = False
+        return original(values, train=train, **options)
 
     @property
     def found(self) -> bool:
@@ -132,11 +170,22 @@ class ResetSteps:
             tensor = torch.where(self._void.unsqueeze(-1), torch.zeros_like(tensor), tensor)
         Memory.set_tensor_by_name(self._memory, name, tensor)
 
+    def _sample_by_index(
+        self, names: Sequence[str], *, indexes: Any, mini_batches: int = 1
+    ) -> list[list[torch.Tensor | None]]:
+        assert self._void is not None
+        rows = torch.as_tensor(indexes, device=self._memory.device)
+        return self._batches(names, rows[~self._void.flatten()[rows]], mini_batches)
+
     def _sample_all(
         self, names: Sequence[str], *, mini_batches: int = 1, sequence_length: int = 1
     ) -> list[list[torch.Tensor | None]]:
         assert self._void is not None
-        rows = (~self._void).flatten().nonzero().flatten()
+        return self._batches(names, (~self._void).flatten().nonzero().flatten(), mini_batches)
+
+    def _batches(
+        self, names: Sequence[str], rows: torch.Tensor, mini_batches: int
+    ) -> list[list[torch.Tensor | None]]:
         views = self._memory.tensors_view
         return [
             [views[name][batch] if name in views else None for name in names]
@@ -150,6 +199,33 @@ class ResetSteps:
                 "an instance was reset by a step of its own (next-step autoreset), which this "
                 "agent records as skrl does; make the environment with same-step autoreset"
             )
+
+
+def true_rewards(transition: Transition[Any]) -> Any:
+    """Find the rewards of a step: that of one which only resets an instance is 0.
+
+    Args:
+        transition: The step.
+    """
+    if transition.all_valid or isinstance(transition.rewards, dict):  # of teams they are so
+        return transition.rewards
+    return torch.where(transition.valid, transition.rewards, 0.0)
+
+
+def keep_rows(agent: Any, valid: torch.Tensor) -> None:
+    """Let an agent without a memory forget rows of the last step, from which it would learn.
+
+    Args:
+        agent: The agent of skrl, which holds the last step in attributes.
+        valid: bool ``[num_envs]``.
+    """
+    for name, value in list(vars(agent).items()):
+        if (
+            name.startswith("_current_")
+            and isinstance(value, torch.Tensor)
+            and value.shape[:1] == valid.shape
+        ):
+            setattr(agent, name, value[valid])
 
 
 @contextmanager

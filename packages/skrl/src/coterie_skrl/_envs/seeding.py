@@ -29,7 +29,8 @@ def give_seed(wrapper: Any, seed: int | Sequence[int] | None, independent: bool,
         if not isinstance(seed, Sequence):
             wrapper._seed = seed % _SEEDS
         elif independent:
-            wrapper._seed = [one % _SEEDS for one in seed]
+            seeds = [one % _SEEDS for one in seed]
+            wrapper._seed = seeds if getattr(wrapper, "_vectorized", False) else seeds[0]
         else:
             raise EnvContractError(
                 f"{name}: its instances share one random stream and can't be seeded one by one; "

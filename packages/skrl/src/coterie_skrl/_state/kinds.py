@@ -15,6 +15,7 @@ Node: TypeAlias = Any
 SKIPPED: dict[str, Any] = {"kind": "skipped"}
 """What stands for a value that is no state."""
 
+_LAST_PASS = ("_distribution", "_distributions")
 _TORCH_OWN = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set", "training")
 
 
@@ -25,9 +26,12 @@ def tensors_of(module: nn.Module) -> dict[str, Any]:
 
 
 def attributes_of(module: nn.Module) -> dict[str, Any]:
-    """Attributes of a network that are its own, not torch's; such as the step of a schedule."""
+    """Attributes of a network that are its own, such as the step of a schedule.
+
+    Those of torch are left out, and the distributions of the last pass, which skrl's models keep.
+    """
     return {
         name: value
         for name, value in vars(module).items()
-        if name not in _TORCH_OWN and "_hook" not in name
+        if name not in _TORCH_OWN and "_hook" not in name and not name.endswith(_LAST_PASS)
     }

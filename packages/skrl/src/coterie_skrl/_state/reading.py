@@ -51,7 +51,8 @@ class _Reader:
         self._alive: list[Any] = []  # an id is an object's only as long as it lives
 
     def attributes(self, attributes: Mapping[str, Any]) -> dict[str, Node]:
-        return {name: self.value(value) for name, value in attributes.items()}
+        # Sorted, as files have them: what is "the same" must come after what it is the same as.
+        return {name: self.value(attributes[name]) for name in sorted(attributes)}
 
     def value(self, value: Any) -> Node:
         if value is None or type(value) in _PLAIN:
@@ -93,10 +94,13 @@ class _Reader:
         )
 
     def _new(self, kind: str, value: Any) -> dict[str, Any]:
-        number = len(self._alive)
-        self._alive.append(value)
-        self._numbers[id(value)] = number  # before its parts: they may refer to it
-        return {"kind": kind, "number": number}
+        return {"kind": kind, "number": self._number_of(value)}  # before that of its parts
+
+    def _number_of(self, value: Any) -> int:
+        if id(value) not in self._numbers:
+            self._numbers[id(value)] = len(self._alive)
+            self._alive.append(value)
+        return self._numbers[id(value)]
 
     def _tensor(self, value: torch.Tensor) -> Node:
         tensor = value.detach()
@@ -128,13 +132,16 @@ class _Reader:
     def _module(self, value: nn.Module) -> Node:
         node = self._new("module", value)
         tensors = tensors_of(value)
+        # Attributes may hold parameters too, as torch's recurrent networks have theirs in a list.
+        numbers = [self._number_of(tensor) for tensor in tensors.values()]
         parts = {
             name: {"training": part.training, "parts": self.attributes(attributes_of(part))}
-            for name, part in value.named_modules()
+            for name, part in sorted(value.named_modules())
         }
         return {
             **node,
             "names": list(tensors),
+            "numbers": numbers,
             "tensors": [tensor.detach() for tensor in tensors.values()],
             "parts": parts,
         }

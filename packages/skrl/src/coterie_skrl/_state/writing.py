@@ -40,6 +40,7 @@ class _Writer:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._made: dict[int, Any] = {}
+        self._filled: dict[int, Any] = {}
         self._puts: dict[str, Callable[[Any, Any, str], Any]] = {
             "tensor": self._tensor,
             "array": self._array,
@@ -76,12 +77,18 @@ class _Writer:
         self._made[node["number"]] = made
         return made
 
+    def _container(self, kind: type[Any], current: Any, node: Node) -> Any:
+        """Find what to fill: what is there, unless it was filled from another place already."""
+        made = current if isinstance(current, kind) and id(current) not in self._filled else kind()
+        self._filled[id(made)] = made
+        return self._keep(node, made)
+
     def _tensor(self, current: Any, node: Node, path: str) -> torch.Tensor:
         value: torch.Tensor = node["value"]
-        if isinstance(current, torch.Tensor) and current.requires_grad and current.is_leaf:
+        if isinstance(current, nn.Parameter) or _is_learned(current):
             _check(current.shape == value.shape, path, tuple(value.shape), tuple(current.shape))
             with torch.no_grad():  # an optimiser holds it
-                return current.copy_(value)
+                return current.copy_(value)  # type: ignore[no-any-return]
         device = current.device if isinstance(current, torch.Tensor) else self._device
         return value.to(device, copy=True)
 
@@ -90,29 +97,29 @@ class _Writer:
         return np.array(node["value"].cpu().numpy(), dtype=dtype)
 
     def _dict(self, current: Any, node: Node, path: str) -> dict[Any, Any]:
-        made = self._keep(node, current if isinstance(current, dict) else {})
+        made: dict[Any, Any] = self._container(dict, current, node)
         before = dict(made)
         if isinstance(made, defaultdict) or made.keys() != set(node["keys"]):
             made.clear()
         for key, part in zip(node["keys"], node["parts"], strict=True):
             if key in before or part != SKIPPED:
                 made[key] = self.value(before.get(key), part, f"{path}[{key!r}]")
-        return made  # type: ignore[no-any-return]
+        return made
 
     def _list(self, current: Any, node: Node, path: str) -> list[Any]:
-        made = self._keep(node, current if isinstance(current, list) else [])
+        made: list[Any] = self._container(list, current, node)
         made[:] = self._parts(made, node, path)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def _tuple(self, current: Any, node: Node, path: str) -> tuple[Any, ...]:
         return tuple(self._parts(current if isinstance(current, tuple) else (), node, path))
 
     def _deque(self, current: Any, node: Node, path: str) -> deque[Any]:
-        made = self._keep(node, current if isinstance(current, deque) else deque())
+        made: deque[Any] = self._container(deque, current, node)
         parts = self._parts(made, node, path)
         made.clear()
         made.extend(parts)
-        return made  # type: ignore[no-any-return]
+        return made
 
     def _parts(self, current: Any, node: Node, path: str) -> list[Any]:
         if "numbers" in node:
@@ -134,6 +141,8 @@ class _Writer:
                 where = f"{path}.{name}"
                 _check(mine.shape == value.shape, where, tuple(value.shape), tuple(mine.shape))
                 mine.copy_(value)
+        for name, number in zip(node["names"], node["numbers"], strict=True):
+            self._made[number] = own[name]
         modules = dict(current.named_modules())
         for name, part in node["parts"].items():
             modules[name].training = part["training"]
@@ -185,6 +194,10 @@ class _Writer:
         version, numbers, gauss = node["state"]
         made.setstate((version, tuple(numbers.tolist()), gauss))
         return made
+
+
+def _is_learned(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.requires_grad and value.is_leaf
 
 
 def _named(value: Any) -> str:

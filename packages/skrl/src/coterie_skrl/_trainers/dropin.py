@@ -67,6 +67,9 @@ class DropIn(SkrlTrainer):  # type: ignore[misc]
             run_dir=run_dir,
             loggers=loggers,
         )
+        if faithful and len(listed) == 1:  # skrl does so before the environment's first reset
+            for member in self.trainer.agents:
+                member.prepare(self.cfg.timesteps)  # type: ignore[attr-defined]
         self.agents = listed[0] if len(listed) == 1 else listed
         self.num_simultaneous_agents = len(listed)
         self.scopes = [(m.scope.start, m.scope.stop) for m in self.trainer.members]
