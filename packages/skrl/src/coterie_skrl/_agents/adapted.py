@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import copy
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -25,12 +26,22 @@ from .cfg import SkrlCfg, described
 from .cutting import forget_hidden
 from .drawing import SpaceStreams, may_draw_actions
 from .files import Files
-from .resets import ResetSteps, keep_rows, true_rewards
+from .resets import ResetSteps, is_rollout, keep_rows, true_rewards
 
 _NO_STATE = ("cfg", "writer", "training", "experiment_dir", "device")
 _PREPARED: WeakSet[Any] = WeakSet()
 """Agents that work already; initialising them again would forget how far their rollouts are."""
 
+_OF_ITS_PLACE = (
+    "tracking_data",
+    "write_interval",
+    "checkpoint_interval",
+    "checkpoint_best_modules",
+    "_track_rewards",
+    "_track_timesteps",
+    "_cumulative_rewards",
+    "_cumulative_timesteps",
+)
 _COUNTED = ("_cumulative_rewards", "_cumulative_timesteps")
 
 
@@ -259,6 +270,26 @@ class Adapted(Agent, abc.ABC):
         self._streams.load_state_dict(state["spaces"])
         for name, void in state["resets"].items():
             self._resets_of(name).load_state_dict(void)
+
+    def learned(self) -> State:
+        """Return what another agent can go on with: copies of what was learned, no numbers drawn.
+
+        A rollout under way is a part of it; a replay memory is not, nor what was tracked.
+        """
+        left = {*_NO_STATE, *_OF_ITS_PLACE}
+        if not all(map(is_rollout, self._memories().values())):
+            left |= {"memory", "memories"}
+        attributes = {name: value for name, value in vars(self.agent).items() if name not in left}
+        return {
+            "ready": self._ready,
+            "agent": copy.deepcopy(capture(attributes, self._homes())),
+            "resets": {n: copy.deepcopy(resets.state_dict()) for n, resets in self._resets.items()},
+        }
+
+    def inherit(self, learned: State) -> None:
+        """Go on with what another agent learned; arguments and errors as for the base."""
+        own = {"handed_over": self._files.state_dict(), "spaces": self._streams.state_dict()}
+        super().inherit({**own, **learned})
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what stays in this process: open files, and results of the last pass."""

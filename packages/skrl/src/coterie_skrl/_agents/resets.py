@@ -47,9 +47,9 @@ class ResetSteps:
 
     @property
     def _kind(self) -> str:
-        names = set(self._memory.tensors)
-        if names >= _ROLLOUT:
+        if is_rollout(self._memory):
             return "rollout"
+        names = set(self._memory.tensors)
         return "replay" if names >= _REPLAY and not self._in_sequences else ""
 
     @contextmanager
@@ -199,6 +199,11 @@ class ResetSteps:
                 "an instance was reset by a step of its own (next-step autoreset), which this "
                 "agent records as skrl does; make the environment with same-step autoreset"
             )
+
+
+def is_rollout(memory: Memory) -> bool:
+    """Whether a memory is that of an agent that learns from its latest steps."""
+    return set(memory.tensors) >= _ROLLOUT
 
 
 def true_rewards(transition: Transition[Any]) -> Any:
