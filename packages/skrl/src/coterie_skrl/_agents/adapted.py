@@ -16,7 +16,7 @@ from skrl.trainers.torch import SequentialTrainerCfg
 from torch import nn
 from torch.distributions import Distribution
 
-from coterie import Agent, ConfigError, State, Transition, Tree
+from coterie import Agent, ConfigError, State, Transition, Tree, isolated_generators
 
 from .._state.reading import capture
 from .._state.writing import apply
@@ -284,12 +284,13 @@ class Adapted(Agent, abc.ABC):
         _PREPARED.add(self.agent)
 
     def _prepare_quietly(self) -> None:
-        """Initialise the agent without a file."""
+        """Initialise the agent without a file, and without a trace of what it draws for that."""
         agent, experiment = self.agent, self.agent.cfg.experiment
         intervals, wandb = (agent.write_interval, agent.checkpoint_interval), experiment.wandb
         agent.write_interval, agent.checkpoint_interval, experiment.wandb = 0, 0, False
         try:
-            agent.init(trainer_cfg=None)
+            with isolated_generators(self.seed):
+                agent.init(trainer_cfg=None)
         finally:
             (agent.write_interval, agent.checkpoint_interval), experiment.wandb = intervals, wandb
 
