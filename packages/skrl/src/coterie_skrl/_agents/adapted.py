@@ -306,7 +306,8 @@ class Adapted(Agent, abc.ABC):
                 self._prepare_quietly()
         self._training_writer = vars(self.agent).pop("writer", None)
         self._files.load_state_dict({})
-        self._forget_episodes()
+        if not self.cfg.faithful:  # there, the environment's episodes go on, too
+            self._forget_episodes()
         for tracked in ("tracking_data", "_track_rewards", "_track_timesteps"):
             getattr(self.agent, tracked).clear()
         self.agent.write_interval = self.agent.cfg.experiment.write_interval
