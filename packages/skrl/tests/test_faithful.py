@@ -8,7 +8,7 @@ from skrl.utils import set_seed
 
 from coterie_skrl import SequentialTrainer, StepTrainer
 
-TIMESTEPS = 40
+TIMESTEPS = 30
 CFG = {"timesteps": TIMESTEPS, "headless": True, "disable_progressbar": True}
 KINDS = (
     "a2c", "a2c_rnn", "amp", "cem", "ddpg", "ddpg_rnn", "ddqn", "dqn", "ppo", "ppo_discrete",

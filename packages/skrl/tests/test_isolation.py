@@ -9,7 +9,7 @@ from skrl.utils import set_seed
 
 import coterie
 from coterie.testing import nothing_global
-from coterie_skrl import ParallelTrainer, SequentialTrainer, adapt
+from coterie_skrl import SequentialTrainer, adapt
 
 
 def cfg(timesteps, **settings):
@@ -100,21 +100,6 @@ def test_nothing_global_changes(kind, zoo, tmp_path):
         trainer.train()
         trainer.eval()
     assert env.action_space.np_random.bit_generator.state == before
-
-
-def test_nothing_global_changes_in_parallel(zoo, tmp_path):
-    env = zoo.env_for("ppo", 8)
-    agents = equal_agents(zoo, "ppo", env, tmp_path, 2)
-    scopes = [4, 4]
-    with nothing_global():
-        trainer = ParallelTrainer(env=env, agents=agents, scopes=scopes, cfg=cfg(9, processes=1))
-        trainer.train()
-        before = [zoo.everything(agent) for agent in agents]
-        trainer.eval()
-        trainer.close()
-    assert scopes == [4, 4]
-    for agent, state in zip(agents, before, strict=True):
-        assert zoo.differences(state, zoo.everything(agent)) == []
 
 
 def test_a_member_draws_nothing_of_another(zoo, tmp_path):

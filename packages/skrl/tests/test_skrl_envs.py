@@ -83,17 +83,6 @@ class TestResetAtOnce(EnvSuite):
         return SkrlEnv(env, seed=seed)
 
 
-class TestTables(EnvSuite):
-    timesteps = 40
-
-    def make_env(self, num_envs, seed):
-        env = self.zoo().make_env("sarsa", num_envs, mode=AutoresetMode.NEXT_STEP)
-        return SkrlEnv(env, seed=seed)
-
-    def test_where_an_episode_ended(self):
-        """Seven cells are too few for this: the end can be the cell that the next one begins in."""
-
-
 class TestCartPoleAtOnce(EnvSuite):
     timesteps = 40
 

@@ -13,6 +13,7 @@ class TestPPO(AgentSuite):
     """skrl's PPO behind the contract is an agent like any other."""
 
     kind = "ppo"
+    timesteps = 30
 
     @pytest.fixture(autouse=True)
     def _zoo(self, zoo, tmp_path):
@@ -33,6 +34,7 @@ class TestDQN(TestPPO):
 
 
 class TestTeam(TeamAgentSuite):
+    timesteps = 30
     settings = {"alike": True, "state": "shared"}  # noqa: RUF012
 
     @pytest.fixture(autouse=True)

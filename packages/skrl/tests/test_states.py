@@ -56,7 +56,7 @@ def test_a_fresh_agent_goes_on_from_a_file(group, zoo, tmp_path):
 
 def test_a_checkpoint_in_the_middle_of_a_run(zoo, tmp_path):
     """The environment saves its state, so that all goes on exactly."""
-    kinds = [kind for kind in zoo.GROUPS["box"] if kind != "amp"]
+    kinds = ["a2c_rnn", "ppo_states", "trpo", "ddpg_rnn", "td3", "sac"]
     trainers, agents = [], []
     for _ in range(2):
         set_seed(3 + len(trainers))

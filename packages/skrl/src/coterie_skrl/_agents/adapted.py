@@ -17,7 +17,7 @@ from skrl.trainers.torch import SequentialTrainerCfg
 from torch import nn
 from torch.distributions import Distribution
 
-from coterie import Agent, ConfigError, State, Transition, Tree
+from coterie import Agent, ConfigError, State, Transition, Tree, isolated_generators
 
 from .._state.reading import capture
 from .._state.writing import apply
@@ -315,12 +315,13 @@ class Adapted(Agent, abc.ABC):
         _PREPARED.add(self.agent)
 
     def _prepare_quietly(self) -> None:
-        """Initialise the agent without a file."""
+        """Initialise the agent without a file, and without a trace of what it draws for that."""
         agent, experiment = self.agent, self.agent.cfg.experiment
         intervals, wandb = (agent.write_interval, agent.checkpoint_interval), experiment.wandb
         agent.write_interval, agent.checkpoint_interval, experiment.wandb = 0, 0, False
         try:
-            agent.init(trainer_cfg=None)
+            with isolated_generators(self.seed):
+                agent.init(trainer_cfg=None)
         finally:
             (agent.write_interval, agent.checkpoint_interval), experiment.wandb = intervals, wandb
 
@@ -336,7 +337,8 @@ class Adapted(Agent, abc.ABC):
                 self._prepare_quietly()
         self._training_writer = vars(self.agent).pop("writer", None)
         self._files.load_state_dict({})
-        self._forget_episodes()
+        if not self.cfg.faithful:  # there, the environment's episodes go on, too
+            self._forget_episodes()
         for tracked in ("tracking_data", "_track_rewards", "_track_timesteps"):
             getattr(self.agent, tracked).clear()
         self.agent.write_interval = self.agent.cfg.experiment.write_interval
