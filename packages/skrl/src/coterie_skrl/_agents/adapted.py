@@ -27,6 +27,7 @@ from .cutting import forget_hidden
 from .drawing import SpaceStreams, may_draw_actions
 from .files import Files
 from .resets import ResetSteps, is_rollout, keep_rows, true_rewards
+from .schedules import watch_optimisers
 
 _NO_STATE = ("cfg", "writer", "training", "experiment_dir", "device")
 _PREPARED: WeakSet[Any] = WeakSet()
@@ -298,6 +299,11 @@ class Adapted(Agent, abc.ABC):
             for part in model.modules():
                 _drop_distributions(vars(part))
         return dict(vars(self))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in another process, where schedulers watch their optimisers again."""
+        vars(self).update(state)
+        watch_optimisers(vars(self.agent))
 
     def prepare(self, timesteps: int) -> None:
         """Initialise the agent where it works, once; skrl's own method opens its files there.
