@@ -89,7 +89,7 @@ class Mailbox:
     def __init__(self, run: Path) -> None:
         self._folder = run / FOLDER
         self._seen = 0
-        self._listed = time.monotonic()
+        self._changed = self._listed = time.monotonic()
 
     def looks_changed(self) -> bool:
         """Whether there may be new commands: one look at the time of the folder's last change."""
@@ -97,11 +97,13 @@ class Mailbox:
             changed = os.stat(self._folder).st_mtime_ns
         except OSError:
             return False
-        # What comes within the clock's grain of a look does not change the time again.
-        fresh = abs(time.time() - changed * 1e-9) < _FRESH
-        if changed == self._seen and not fresh and time.monotonic() - self._listed < _ANYWAY:
+        now = time.monotonic()
+        if changed != self._seen:
+            self._seen, self._changed = changed, now
+        # What comes within the grain of the file system's clock does not change the time again.
+        if now - self._changed >= _FRESH and now - self._listed < _ANYWAY:
             return False
-        self._seen, self._listed = changed, time.monotonic()
+        self._listed = now
         return bool(self._names())
 
     def take(self) -> list[tuple[str, Command]]:
