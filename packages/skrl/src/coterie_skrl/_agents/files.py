@@ -40,18 +40,22 @@ class Files:
         finally:
             agent.write_interval = interval
 
+    def due(self, timestep: int) -> bool:
+        """Whether to write what was tracked, after a timestep, counted from 0."""
+        done, interval = timestep + 1, self._agent.write_interval
+        return bool(done > 1 and interval > 0 and not done % interval)
+
     def write(self, *, timestep: int, timesteps: int) -> None:
-        """Write what was tracked, if that is due after a timestep.
+        """Write what was tracked to the disk, and forget it.
 
         Args:
             timestep: The timestep that was done, from 0.
             timesteps: Number of timesteps in all.
         """
-        done, interval = timestep + 1, self._agent.write_interval
-        if done > 1 and interval > 0 and not done % interval:
-            self.open("")
-            self._agent.write_tracking_data(timestep=done, timesteps=timesteps)
-            self._seen.clear()
+        self.open("")
+        self._agent.write_tracking_data(timestep=timestep + 1, timesteps=timesteps)
+        self._agent.writer.flush()  # skrl's would keep up to two minutes of events to itself
+        self._seen.clear()
 
     def open(self, folder: str) -> None:
         """Open the events of a folder below the agent's own, unless some are open."""
