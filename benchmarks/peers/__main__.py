@@ -44,7 +44,7 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench", description=about, epilog=more, formatter_class=plain
     )
-    peers = sorted({c.library for c in CONTENDERS} - {"coterie"})
+    peers = sorted({c.maker for c in CONTENDERS} - {"coterie"})
     add = parser.add_argument
     add("--list", action="store_true", help="show cases and what is left of them; run nothing")
     add("--quick", action="store_true", help="few cases, one round, into build/benchmarks")
@@ -85,7 +85,7 @@ def chosen_contenders(options: argparse.Namespace) -> list[Contender]:
         return [c for c in CONTENDERS if c.name in options.contenders]
     if options.peers is None:
         return list(CONTENDERS)
-    return [c for c in CONTENDERS if c.library in {"coterie", *options.peers}]
+    return [c for c in CONTENDERS if c.maker in {"coterie", *options.peers}]
 
 
 def run_step(step: Step, machine: str, pythons: dict[str, Path]) -> Job:
@@ -108,7 +108,7 @@ def run_step(step: Step, machine: str, pythons: dict[str, Path]) -> Job:
         load=load,
         **known,
     )
-    ours = contender.library == "coterie" and job.versions
+    ours = contender.maker == "coterie" and job.versions
     found = commit() if ours else None
     return evolve(job, versions={**job.versions, "coterie commit": found}) if found else job
 

@@ -23,7 +23,7 @@ class Contender:
     Attributes:
         name: Short and unique.
         label: What tables and pictures call it.
-        library: Whose it is: ``"coterie"``, or a peer.
+        maker: Whose it is: ``"coterie"``, or a peer.
         environment: Name of the environment of packages that its job runs in.
         job: Name of the script below ``jobs/``, without ``_job.py``.
         options: What the job is told besides the case.
@@ -39,7 +39,7 @@ class Contender:
 
     name: str
     label: str
-    library: str
+    maker: str
     environment: str
     job: str
     options: Mapping[str, Any] = field(factory=dict)
@@ -93,7 +93,7 @@ def _ours(name: str, label: str, note: str, **more: Any) -> Contender:
     return Contender(
         name=f"coterie-{name}",
         label=f"Coterie {label}",
-        library="coterie",
+        maker="coterie",
         environment="coterie",
         job="coterie",
         options=options,
@@ -107,7 +107,7 @@ def _skrl(name: str, label: str, note: str, trainers: str, **more: Any) -> Conte
     return Contender(
         name=name,
         label=label,
-        library="coterie" if ours else "skrl",
+        maker="coterie" if ours else "skrl",
         environment="coterie-skrl" if ours else "skrl",
         job="skrl",
         options={"trainers": trainers, "trainer": name.rsplit("-", 1)[1]},
@@ -132,7 +132,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Contender(
         name="sb3",
         label="Stable-Baselines3",
-        library="sb3",
+        maker="sb3",
         environment="sb3",
         job="sb3",
         options={"env": "own"},
@@ -141,7 +141,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Contender(
         name="sb3-vectorised",
         label="Stable-Baselines3, gymnasium's vectorised CartPole",
-        library="sb3",
+        maker="sb3",
         environment="sb3",
         job="sb3",
         options={"env": "gymnasium"},
@@ -150,7 +150,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Contender(
         name="agilerl",
         label="AgileRL",
-        library="agilerl",
+        maker="agilerl",
         environment="agilerl",
         job="agilerl",
         note=f"without evolution; {_ONE_BY_ONE}",
@@ -202,7 +202,7 @@ CONTENDERS: tuple[Contender, ...] = (
     Contender(
         name="rejax",
         label="rejax",
-        library="rejax",
+        maker="rejax",
         environment="rejax",
         job="rejax",
         devices=("cpu",),

@@ -34,7 +34,7 @@ def style(contender: Contender) -> dict[str, Any]:
     return {
         "color": COLOURS[number % len(COLOURS)],
         "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": OURS if contender.library == "coterie" else PEERS,
+        "linestyle": OURS if contender.maker == "coterie" else PEERS,
         "linewidth": 1.4,
         "markersize": 5,
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from coterie import ConfigError, Member
+from coterie import ConfigError, Member, Population
 
 from ._ranges.cfg import Range, unknown_names
 
@@ -56,6 +56,12 @@ def _fixed(member: Member) -> list[str]:
 
 def _setting(member: Member, name: str) -> Any:
     return getattr(member.agent.cfg, name)
+
+
+def evolving(population: Population, member: Member, ranges: Mapping[str, Range]) -> dict[str, Any]:
+    """Return the settings of a member that have a range, by name, sorted."""
+    settings = population.settings(member)
+    return {name: settings[name] for name in sorted(ranges)}
 
 
 def refuse(problems: Sequence[str], what: str) -> None:

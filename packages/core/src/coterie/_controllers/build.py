@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .._errors import ConfigError, PluginError
+from .._errors import ConfigError
 from .._registry.manager import registry
-from .._registry.needs import missing_modules
+from .._registry.needs import require_installed
 from .interface import Controller
 
 if TYPE_CHECKING:
@@ -47,13 +47,7 @@ def _make(choice: Any) -> Controller:
     if isinstance(choice, Controller):
         return choice
     name, settings = _named(choice)
-    plugin = registry().find("controller", name).record
-    missing = missing_modules(plugin.needs)
-    if missing:
-        how = f": {plugin.install}" if plugin.install else ""
-        raise PluginError(
-            f"controller {name!r} needs {' and '.join(missing)}, which can't be found{how}"
-        )
+    require_installed("controller", registry().find("controller", name).record)
     made: Controller = registry().load("controller", name)(settings)
     return made
 

@@ -7,10 +7,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from .._config.structure import structure
-from .._errors import ConfigError, PluginError
+from .._errors import ConfigError
 from .._registry.manager import registry
-from .._registry.needs import missing_modules
-from .._registry.records import LoggerPlugin
+from .._registry.needs import require_installed
 from .._runs.records import RunInfo
 from .group import Loggers
 from .interface import Logger
@@ -41,17 +40,8 @@ def check_loggers(
         checked.append((name, structure(plugin.config, settings, source=f"logger {name!r}")))
         if registry().load("logger", name).needs_directory and not has_directory:
             raise ConfigError(f"logger {name!r} writes into the run's directory; give a run_dir")
-        _require_installed(plugin)
+        require_installed("logger", plugin)
     return tuple(checked)
-
-
-def _require_installed(plugin: LoggerPlugin) -> None:
-    missing = missing_modules(plugin.needs)
-    if missing:
-        how = f": {plugin.install}" if plugin.install else ""
-        raise PluginError(
-            f"logger {plugin.name!r} needs {' and '.join(missing)}, which can't be found{how}"
-        )
 
 
 def _named(entry: Any) -> tuple[str, Any]:

@@ -102,17 +102,8 @@ class EnvPlugin:
 
 
 @frozen(kw_only=True)
-class ControllerPlugin:
-    """Something that acts on members between two timesteps, by name.
-
-    Attributes:
-        name: The name, lower case.
-        summary: One line for listings.
-        config: attrs class of its settings.
-        loader: Imports and returns the :class:`~coterie.Controller` subclass.
-        needs: Modules that must be installed for it; they are looked for, not imported.
-        install: Command that installs them.
-    """
+class _WithNeeds:
+    """What can be chosen by name and has settings, and may need modules that are not there."""
 
     name: str = field(validator=_valid_name)
     summary: str = field(validator=instance_of(str))
@@ -125,7 +116,21 @@ class ControllerPlugin:
 
 
 @frozen(kw_only=True)
-class LoggerPlugin:
+class ControllerPlugin(_WithNeeds):
+    """Something that acts on members between two timesteps, by name.
+
+    Attributes:
+        name: The name, lower case.
+        summary: One line for listings.
+        config: attrs class of its settings.
+        loader: Imports and returns the :class:`~coterie.Controller` subclass.
+        needs: Modules that must be installed for it; they are looked for, not imported.
+        install: Command that installs them.
+    """
+
+
+@frozen(kw_only=True)
+class LoggerPlugin(_WithNeeds):
     """A place that metrics are written to.
 
     Attributes:
@@ -136,12 +141,3 @@ class LoggerPlugin:
         needs: Modules that must be installed for it; they are looked for, not imported.
         install: Command that installs them.
     """
-
-    name: str = field(validator=_valid_name)
-    summary: str = field(validator=instance_of(str))
-    config: type[Any] = field(validator=_settings_class)
-    loader: Callable[[], type[Any]] = field(validator=is_callable())
-    needs: tuple[str, ...] = field(
-        default=(), converter=_texts, validator=deep_iterable(instance_of(str))
-    )
-    install: str = field(default="", validator=instance_of(str))

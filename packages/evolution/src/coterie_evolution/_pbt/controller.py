@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from coterie import Controller, Member, Population, State, derive_seed
 
-from .._checks import check_alike, check_ranges, refuse
+from .._checks import check_alike, check_ranges, evolving, refuse
 from .._fitness import Fitness, FitnessFunction, since_from
 from .._groups import make_groups
 from .cfg import PBTCfg
@@ -120,8 +120,7 @@ class PBT(Controller):
         return random.Random(derive_seed(self._seed, *path))
 
     def _settings(self, population: Population, member: Member) -> dict[str, Any]:
-        settings = population.settings(member)
-        return {name: settings[name] for name in sorted(self.cfg.ranges)}
+        return evolving(population, member, self.cfg.ranges)
 
     def _measure(self, population: Population, indices: Sequence[int]) -> dict[int, float]:
         members = [population.members[i] for i in indices if population.members[i].active]

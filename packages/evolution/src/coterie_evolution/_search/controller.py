@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from coterie import Controller, Member, Population, State, derive_seed
 
-from .._checks import check_ranges, refuse
+from .._checks import check_ranges, evolving, refuse
 from .._fitness import Fitness, FitnessFunction, since_from
 from .cfg import SearchCfg
 from .study import Study, require_optuna
@@ -110,7 +110,7 @@ class Search(Controller):
                 continue
             value = found.get(member.index)
             self._study.tell(self._trials.pop(member.name), value)
-            own, told = self._own(population, member), self.fitness.told(value)
+            own, told = evolving(population, member, self.cfg.ranges), self.fitness.told(value)
             population.note("fitness", member.name, fitness=told, after=own)
         best = self._study.best()
         if best is not None:
@@ -118,13 +118,9 @@ class Search(Controller):
             told = self.fitness.told(highest)
             population.note("best", after=settings, fitness=told, note=f"trial {number}")
 
-    def _own(self, population: Population, member: Member) -> dict[str, Any]:
-        settings = population.settings(member)
-        return {name: settings[name] for name in sorted(self.cfg.ranges)}
-
     def _ask(self, population: Population, member: Member, *, restart: bool) -> None:
         assert self._study is not None
-        before = self._own(population, member)
+        before = evolving(population, member, self.cfg.ranges)
         number, after = self._study.ask()
         self._trials[member.name] = number
         if restart:

@@ -33,17 +33,15 @@ _NO_STATE = ("cfg", "writer", "training", "experiment_dir", "device")
 _PREPARED: WeakSet[Any] = WeakSet()
 """Agents that work already; initialising them again would forget how far their rollouts are."""
 
+_COUNTED = ("_cumulative_rewards", "_cumulative_timesteps")
+_TRACKED = ("tracking_data", "_track_rewards", "_track_timesteps")
 _OF_ITS_PLACE = (
-    "tracking_data",
+    *_COUNTED,
+    *_TRACKED,
     "write_interval",
     "checkpoint_interval",
     "checkpoint_best_modules",
-    "_track_rewards",
-    "_track_timesteps",
-    "_cumulative_rewards",
-    "_cumulative_timesteps",
 )
-_COUNTED = ("_cumulative_rewards", "_cumulative_timesteps")
 
 
 class Adapted(Agent, abc.ABC):
@@ -99,12 +97,13 @@ class Adapted(Agent, abc.ABC):
         self._ready = agent in _PREPARED and not self.cfg.faithful
         self._kept: Any = None
         self._training_writer: Any = None
+        self._answered: tuple[Any, Any] = (None, None)
         self._acted: Any = None
         self._acted_at = 0.0
 
     @abc.abstractmethod
     def _models(self) -> list[nn.Module]:
-        """List the networks."""
+        """List the networks, each once."""
 
     @abc.abstractmethod
     def _memories(self) -> dict[str, Memory]:
@@ -171,7 +170,7 @@ class Adapted(Agent, abc.ABC):
         if not self.training:
             self._prepare_evaluation(timesteps)
             self.agent.pre_interaction(timestep=timestep, timesteps=timesteps)
-        flat = self.flat(observations, states)
+        self._answered = flat = self.flat(observations, states)
         started = time.perf_counter()
         if self.training and not self._draws:
             actions, outputs = self.agent.act(*flat, timestep=timestep, timesteps=timesteps)
@@ -245,12 +244,10 @@ class Adapted(Agent, abc.ABC):
 
     def state_dict(self) -> State:
         """Return everything that training changes: whatever the agent's attributes lead to."""
-        own = vars(self.agent)
-        attributes = {name: value for name, value in own.items() if name not in _NO_STATE}
         return {
             **super().state_dict(),
             "ready": self._ready,
-            "agent": capture(attributes, self._homes()),
+            "agent": self._captured(),
             "handed_over": self._files.state_dict(),
             "spaces": self._streams.state_dict(),
             "resets": {name: resets.state_dict() for name, resets in self._resets.items()},
@@ -277,13 +274,11 @@ class Adapted(Agent, abc.ABC):
 
         A rollout under way is a part of it; a replay memory is not, nor what was tracked.
         """
-        left = {*_NO_STATE, *_OF_ITS_PLACE}
-        if not all(map(is_rollout, self._memories().values())):
-            left |= {"memory", "memories"}
-        attributes = {name: value for name, value in vars(self.agent).items() if name not in left}
+        keeps_memory = all(map(is_rollout, self._memories().values()))
+        left = (*_OF_ITS_PLACE, *(() if keeps_memory else ("memory", "memories")))
         return {
             "ready": self._ready,
-            "agent": copy.deepcopy(capture(attributes, self._homes())),
+            "agent": copy.deepcopy(self._captured(left)),
             "resets": {n: copy.deepcopy(resets.state_dict()) for n, resets in self._resets.items()},
         }
 
@@ -332,9 +327,8 @@ class Adapted(Agent, abc.ABC):
             (agent.write_interval, agent.checkpoint_interval), experiment.wandb = intervals, wandb
 
     def _enter_evaluation(self) -> None:
-        attributes = {name: v for name, v in vars(self.agent).items() if name not in _NO_STATE}
         self._kept = {
-            "agent": capture(attributes, self._homes(), light=True),
+            "agent": self._captured(light=True),
             "handed_over": self._files.state_dict(),
             "spaces": self._streams.state_dict(),
         }
@@ -345,7 +339,7 @@ class Adapted(Agent, abc.ABC):
         self._files.load_state_dict({})
         if not self.cfg.faithful:  # there, the environment's episodes go on, too
             self._forget_episodes()
-        for tracked in ("tracking_data", "_track_rewards", "_track_timesteps"):
+        for tracked in _TRACKED:
             getattr(self.agent, tracked).clear()
         self.agent.write_interval = self.agent.cfg.experiment.write_interval
 
@@ -390,7 +384,7 @@ class Adapted(Agent, abc.ABC):
             yield
 
     def _record(self, transition: Transition[Any], timestep: int, timesteps: int) -> None:
-        observations, states = self.flat(transition.observations, transition.states)
+        observations, states = self._answered
         next_observations, next_states = self.flat(
             transition.next_observations, transition.next_states
         )
@@ -442,8 +436,7 @@ class Adapted(Agent, abc.ABC):
                 self.agent.track_data(key if "/" in key else f"Info / {key}", float(value))
 
     def _write(self, timestep: int, timesteps: int) -> None:
-        interval = self.agent.write_interval
-        if interval > 0 and not (timestep + 1) % interval:
+        if self._files.due(timestep):
             self._hand_over()
             self._files.write(timestep=timestep, timesteps=timesteps)
 
@@ -451,9 +444,19 @@ class Adapted(Agent, abc.ABC):
         for name, value in self._files.take():
             self.track(name, value)
 
-    def _homes(self) -> set[str]:
+    def _captured(self, left: Iterable[str] = (), *, light: bool = False) -> State:
+        """Note the state of the agent's attributes, but for those that are none or are left out."""
+        out = {*_NO_STATE, *left}
+        attributes = {name: value for name, value in vars(self.agent).items() if name not in out}
         kinds: Iterable[Any] = (self.agent, *self._models(), *self._memories().values())
-        return {"skrl"} | {type(one).__module__.partition(".")[0] for one in kinds}
+        homes = {"skrl"} | {type(one).__module__.partition(".")[0] for one in kinds}
+        state: State = capture(attributes, homes, light=light)
+        return state
+
+
+def distinct(models: Iterable[nn.Module | None]) -> list[nn.Module]:
+    """List networks, each once, for several roles may share one."""
+    return list({id(model): model for model in models if model is not None}.values())
 
 
 def _drop_distributions(attributes: dict[str, Any]) -> None:

@@ -15,9 +15,9 @@ from coterie import ConfigError
 
 from .._spaces import Flat
 from .acting import most_probable
-from .adapted import Adapted
+from .adapted import Adapted, distinct
 from .cfg import SkrlCfg
-from .cutting import cut_rollout, is_within_rollout
+from .cutting import cut_rollout, is_within_rollout, values_of
 
 
 class SkrlAgent(Adapted):
@@ -60,7 +60,7 @@ class SkrlAgent(Adapted):
         super().__init__(agent, observation, action, state, name=name, seed=seed, cfg=cfg)
 
     def _models(self) -> list[nn.Module]:
-        return _distinct(self.agent.models.values())
+        return distinct(self.agent.models.values())
 
     def _memories(self) -> dict[str, Memory]:
         memory = getattr(self.agent, "memory", None)
@@ -92,13 +92,12 @@ class SkrlAgent(Adapted):
             return
         if getattr(agent, "_rnn", False):
             return
-        with torch.no_grad():
-            given = {
-                "observations": agent._observation_preprocessor(inputs),
-                "states": agent._state_preprocessor(agent._current_next_states),
-            }
-            values, _ = value.act(given, role="value")
-            values = agent._value_preprocessor(values, inverse=True)
+        scalers = (
+            agent._observation_preprocessor,
+            agent._state_preprocessor,
+            agent._value_preprocessor,
+        )
+        values = values_of(value, scalers, inputs, agent._current_next_states)
         cut_rollout(memory, values, agent.cfg.discount_factor)
 
 
@@ -120,8 +119,3 @@ def _space_of(agent: Any, kind: str) -> spaces.Space[Any] | None:
         if isinstance(space, spaces.Space):
             return space
     return None
-
-
-def _distinct(models: Any) -> list[nn.Module]:
-    found = {id(model): model for model in models if model is not None}
-    return list(found.values())

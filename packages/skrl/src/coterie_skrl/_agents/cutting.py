@@ -8,6 +8,27 @@ import torch
 from skrl.memories.torch import Memory
 
 
+@torch.no_grad()
+def values_of(
+    value: Any, scalers: tuple[Any, Any, Any], observations: torch.Tensor, states: Any
+) -> torch.Tensor:
+    """Ask the value function of an agent.
+
+    Args:
+        value: skrl's model.
+        scalers: Its preprocessors of observations, states and values.
+        observations: ``[n, size]``.
+        states: ``[n, size]``, or ``None``.
+
+    Returns:
+        Values ``[n, 1]``, in the unit of rewards.
+    """
+    of_observations, of_states, of_values = scalers
+    given = {"observations": of_observations(observations), "states": of_states(states)}
+    found: torch.Tensor = of_values(value.act(given, role="value")[0], inverse=True)
+    return found
+
+
 def cut_rollout(memory: Memory, next_values: torch.Tensor, discount: float) -> None:
     """Let the newest row of a rollout bootstrap from where it ended, and end there.
 

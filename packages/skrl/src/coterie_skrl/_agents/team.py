@@ -14,9 +14,9 @@ from coterie import ConfigError, MultiAgent
 
 from .._spaces import Flat
 from .acting import most_probable
-from .adapted import Adapted
+from .adapted import Adapted, distinct
 from .cfg import SkrlCfg
-from .cutting import cut_rollout, is_within_rollout
+from .cutting import cut_rollout, is_within_rollout, values_of
 
 
 class SkrlTeam(Adapted, MultiAgent):
@@ -62,8 +62,7 @@ class SkrlTeam(Adapted, MultiAgent):
         )
 
     def _models(self) -> list[nn.Module]:
-        models = (model for own in self.agent.models.values() for model in own.values())
-        return list({id(model): model for model in models if model is not None}.values())
+        return distinct(model for own in self.agent.models.values() for model in own.values())
 
     def _memories(self) -> dict[str, Memory]:
         return dict(self.agent.memories or {})
@@ -105,13 +104,12 @@ class SkrlTeam(Adapted, MultiAgent):
             value = getattr(agent, "values", {}).get(actor)
             if not is_within_rollout(memory) or value is None or inputs is None:
                 continue
-            with torch.no_grad():
-                given = {
-                    "observations": agent._observation_preprocessor[actor](inputs),
-                    "states": agent._state_preprocessor[actor](agent._current_next_states[actor]),
-                }
-                values, _ = value.act(given, role="value")
-                values = agent._value_preprocessor[actor](values, inverse=True)
+            scalers = (
+                agent._observation_preprocessor[actor],
+                agent._state_preprocessor[actor],
+                agent._value_preprocessor[actor],
+            )
+            values = values_of(value, scalers, inputs, agent._current_next_states[actor])
             cut_rollout(memory, values, agent.cfg.discount_factor[actor])
 
 

@@ -106,7 +106,7 @@ class SkrlEnv(VectorEnv):
         infos = dict(told) if isinstance(told, dict) else {}
         flags = terminated.reshape(-1).bool(), truncated.reshape(-1).bool()
         if self.autoreset_mode is AutoresetMode.SAME_STEP:
-            infos["final_obs"] = self._ends(infos, observations, before, *flags)
+            infos["final_obs"] = self._ends(infos, observations, before, flags[1])
         kept = self._keep(observations)
         return kept, rewards.reshape(-1).float(), *flags, infos
 
@@ -115,7 +115,6 @@ class SkrlEnv(VectorEnv):
         infos: dict[str, Any],
         observations: torch.Tensor,
         before: torch.Tensor,
-        terminated: torch.Tensor,
         truncated: torch.Tensor,
     ) -> Any:
         if self.faithful:
