@@ -22,7 +22,7 @@ from ._device import DeviceMemory
 from ._handover import slots
 from ._launcher import ServerLost
 from ._messages import Exited, Open
-from ._packing import pack_small
+from coterie.transport import pack_small
 from ._process import Process
 from ._signal import Signal
 from ._spin import Spinner

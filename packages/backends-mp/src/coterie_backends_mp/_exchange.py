@@ -20,7 +20,7 @@ from coterie.spaces import tree_map
 
 from ._arrays import Arrays
 from ._board import Flag
-from ._packing import pack_small
+from coterie.transport import pack_small
 
 
 class Exchange:

@@ -35,7 +35,7 @@ from ._failures import not_started
 from ._handover import Inside, check_descriptors, forks, modules_to_preload, open_messages
 from ._launcher import ServerLost
 from ._messages import Ask
-from ._packing import pack, unpack
+from coterie.transport import pack, unpack
 from ._placement import count_processes, place
 from ._refusals import raise_refusals
 from ._saved import streams_of

@@ -15,7 +15,7 @@ from coterie import Agent, Interface, Member, Mode, Trainer, TrainerCfg, WorkerS
 from ._cfg import ParallelTrainerCfg
 from ._failures import not_started
 from ._messages import Open, SeatSpec
-from ._packing import find_culprit, pack
+from coterie.transport import find_culprit, pack
 from ._placement import choose_cores, count_threads
 from ._signal import FDS_PER_SIGNAL
 from ._system import known_cores, open_descriptors, usable_cores

@@ -7,7 +7,7 @@ import traceback
 from coterie import WorkerRaised
 
 from ._messages import FailureReport
-from ._packing import pack_small, unpack_small
+from coterie.transport import pack_small, unpack_small
 
 LIMIT = 16_000
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from coterie import CheckpointWriteError, State
 
-from ._packing import pack, to_cpu, unpack
+from coterie.transport import pack, to_cpu, unpack
 
 
 def saved(write: Callable[[], State | None]) -> bytes:

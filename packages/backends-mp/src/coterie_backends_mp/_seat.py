@@ -12,7 +12,7 @@ from coterie import Interface, Member, RowsDriver, State, Transition, save_membe
 from ._arrays import Arrays
 from ._board import Flag, Row
 from ._messages import Open, Refusal, SeatSpec
-from ._packing import pack, to_cpu, unpack
+from coterie.transport import pack, to_cpu, unpack
 from ._refusals import refusal
 from ._saved import saved
 from ._slot import Slot

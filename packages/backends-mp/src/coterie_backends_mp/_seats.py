@@ -11,7 +11,7 @@ from ._arrays import Arrays
 from ._board import Command, Row
 from ._messages import FailureReport, Open
 from ._output import Output
-from ._packing import unpack_small
+from coterie.transport import unpack_small
 from ._reports import report
 from ._seat import Seat
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -35,6 +35,12 @@ class ParallelTrainer(Trainer):
     def make_executor(self) -> Executor:
         """Make the executor that works in worker processes; they start with the first run."""
         return ProcessExecutor(self.cfg, self._inside)
+
+    @classmethod
+    def make_island_executor(cls, cfg: Any) -> Executor:
+        """Make the executor of one island: its worker processes."""
+        inside = None if cfg.inside is None else _find_inside(cfg.inside, cfg)
+        return ProcessExecutor(cfg, inside)
 
 
 def _find_inside(name: str, cfg: ParallelTrainerCfg) -> Inside:

@@ -22,7 +22,7 @@ from ._device import DeviceShare
 from ._inside import Inside
 from ._messages import Answer, Ask, FailureReport, Open
 from ._output import Output
-from ._packing import unpack, unpack_small
+from coterie.transport import unpack, unpack_small
 from ._queueing import Queueing
 from ._seats import Seats
 from ._signal import Signal

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ._controllers.records import Change
     from ._envs.interface import EnvAdapter, Interface, VectorEnv
     from ._envs.multi_agent import MultiAgentVectorEnv
+    from ._envs.recipe import EnvRecipe
     from ._errors import (
         CheckpointCorrupt,
         CheckpointError,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     )
     from ._executors.cutting import MemberDriver, cut_infos
     from ._executors.driver import RowsDriver, refused_settings, refused_state
-    from ._executors.interface import Executor, Mode
+    from ._executors.interface import Executor, Mode, Place
     from ._executors.local import LocalExecutor
     from ._executors.saving import save_member
     from ._executors.substitute import RandomActor
@@ -102,6 +103,7 @@ _HOMES = {
     "_controllers.records": ("Change",),
     "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),
     "_envs.multi_agent": ("MultiAgentVectorEnv",),
+    "_envs.recipe": ("EnvRecipe",),
     "_errors": (
         "CheckpointCorrupt",
         "CheckpointError",
@@ -126,7 +128,7 @@ _HOMES = {
     ),
     "_executors.cutting": ("MemberDriver", "cut_infos"),
     "_executors.driver": ("RowsDriver", "refused_settings", "refused_state"),
-    "_executors.interface": ("Executor", "Mode"),
+    "_executors.interface": ("Executor", "Mode", "Place"),
     "_executors.local": ("LocalExecutor",),
     "_executors.saving": ("save_member",),
     "_executors.substitute": ("RandomActor",),
@@ -202,6 +204,7 @@ __all__ = [
     "CoterieError",
     "EnvAdapter",
     "EnvContractError",
+    "EnvRecipe",
     "EnvironmentSpec",
     "EpisodeResults",
     "Executor",
@@ -223,6 +226,7 @@ __all__ = [
     "Mode",
     "MultiAgent",
     "MultiAgentVectorEnv",
+    "Place",
     "PluginError",
     "PluginNotFound",
     "Population",

@@ -47,6 +47,8 @@ def make_env(
     count = _integer("num_envs", num_envs, 1)
     start = None if seed is None else _integer("seed", seed, 0)
     place = _device(device)
+    from ._envs.recipe import EnvRecipe
+
     kind, env_id = _split(spec)
     adapter = _adapter(kind)
     env = adapter.make(env_id, num_envs=count, seed=start, device=str(place), **settings)
@@ -55,6 +57,7 @@ def make_env(
         raise PluginError(
             f"environment kind {kind!r} was asked for {count} instances and made {env.num_envs}"
         )
+    env.recipe = EnvRecipe(spec=spec, seed=start, device=str(place), settings=settings)
     return env
 
 

@@ -14,6 +14,7 @@ from gymnasium.vector import AutoresetMode
 
 from .._errors import EnvContractError
 from .._types import Infos, State, Tree
+from .recipe import EnvRecipe
 
 
 @frozen(kw_only=True)
@@ -66,6 +67,7 @@ class VectorEnv(abc.ABC):
         reuses_buffers: Whether tensors that were returned may be overwritten by a later call.
             ``True`` is always safe; ``False`` saves a copy per step.
         seed: Seed that it was made with; ``None`` if there was none.
+        recipe: How :func:`~coterie.make_env` made it; ``None`` for one that was made otherwise.
         captions: What :meth:`render` may write on the pictures: names, and the instances that
             each stands for. A trainer that renders fills it with its members and their scopes
             for as long as it runs, unless it is filled already, and empties it again; anybody
@@ -82,6 +84,7 @@ class VectorEnv(abc.ABC):
     independent_streams: bool = False
     reuses_buffers: bool = True
     seed: int | None = None
+    recipe: EnvRecipe | None = None
     captions: Mapping[str, range] = MappingProxyType({})
 
     @abc.abstractmethod

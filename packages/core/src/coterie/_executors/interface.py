@@ -1,33 +1,29 @@
-"""The executor contract: the place where members live."""
+"""The contract of the places where members live, and of executors, which the loop drives."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
     from .._agents.transition import Transition
+    from .._envs.boundary import Boundary
     from .._envs.interface import Interface
     from .._trainers.cfg import TrainerCfg
+    from .._trainers.loop import Clock, Cues, Span
     from .._trainers.members import Member
     from .._types import State, Tree
 
 Mode: TypeAlias = Literal["train", "eval"]
 
 
-class Executor(abc.ABC):
-    """Where members act and learn: this process, worker processes, one stacked network.
+class Place(abc.ABC):
+    """Where members live, act and learn, for as long as a trainer needs it.
 
-    The loop calls ``open``, ``begin``, then ``advance`` for each timestep but the last, then
-    ``finish``. Everything that a member does between two environment steps happens in one call,
-    so an executor in other processes needs one round trip per step.
-
-    When a member's code fails, the executor raises a :class:`~coterie.WorkerError`, or, with
-    ``on_member_failure="continue"``, freezes the member: it sets ``member.status`` to
-    ``"failed"`` and ``member.failure`` to the error, and answers valid random actions for its
-    scope from then on. What the others do must not change by a bit.
+    A run calls ``open``, goes through :meth:`interact`, then calls ``settle``; between two
+    timesteps it may ask for states and settings of single members.
     """
 
     @abc.abstractmethod
@@ -47,39 +43,20 @@ class Executor(abc.ABC):
         """
 
     @abc.abstractmethod
-    def begin(
-        self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
-    ) -> Tree:
-        """Answer the first observations of a run.
+    def interact(
+        self, boundary: Boundary, span: Span, clock: Clock, cues: Cues
+    ) -> Iterator[Transition]:
+        """Let members and environment interact; yield each timestep.
 
         Args:
-            observations: Tensors ``[num_envs, ...]``.
-            states: Privileged observations, or ``None``.
-            timestep: The first timestep.
-            timesteps: Where the count of timesteps ends.
-            cut: Whether the run starts from a reset, which cut what agents recorded before.
+            boundary: The environment, reset.
+            span: Which timesteps.
+            clock: Counts the seconds.
+            cues: Tell when to end, when members are reached, and when metrics are asked for.
 
-        Returns:
-            Actions ``[num_envs, ...]`` on the environment's device.
+        Yields:
+            The step of the whole environment, when the members have dealt with it.
         """
-
-    @abc.abstractmethod
-    def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Tree:
-        """Let every member record a step, learn, and answer the next observations.
-
-        Args:
-            transition: The step of the whole environment.
-            observations: What the next actions answer: where an episode ended, the first
-                observation of the next one.
-            states: Privileged observations that belong to ``observations``, or ``None``.
-
-        Returns:
-            Actions ``[num_envs, ...]`` on the environment's device.
-        """
-
-    @abc.abstractmethod
-    def finish(self, transition: Transition) -> None:
-        """Let every member record the last step of the run and learn; nothing is acted."""
 
     @abc.abstractmethod
     def metrics(self) -> list[Mapping[str, float]]:
@@ -191,3 +168,60 @@ class Executor(abc.ABC):
         Args:
             deadline: Seconds after which force is used. Calling it again does nothing.
         """
+
+
+class Executor(Place):
+    """Where members act and learn: this process, worker processes, one stacked network.
+
+    The loop calls ``open``, ``begin``, then ``advance`` for each timestep but the last, then
+    ``finish``. Everything that a member does between two environment steps happens in one call,
+    so an executor in other processes needs one round trip per step.
+
+    When a member's code fails, the executor raises a :class:`~coterie.WorkerError`, or, with
+    ``on_member_failure="continue"``, freezes the member: it sets ``member.status`` to
+    ``"failed"`` and ``member.failure`` to the error, and answers valid random actions for its
+    scope from then on. What the others do must not change by a bit.
+    """
+
+    def interact(
+        self, boundary: Boundary, span: Span, clock: Clock, cues: Cues
+    ) -> Iterator[Transition]:
+        """Go through the one loop, which steps the environment here; arguments as for the base."""
+        from .._trainers.loop import interact
+
+        return interact(boundary, self, span, clock, cues)
+
+    @abc.abstractmethod
+    def begin(
+        self, observations: Tree, states: Tree | None, *, timestep: int, timesteps: int, cut: bool
+    ) -> Tree:
+        """Answer the first observations of a run.
+
+        Args:
+            observations: Tensors ``[num_envs, ...]``.
+            states: Privileged observations, or ``None``.
+            timestep: The first timestep.
+            timesteps: Where the count of timesteps ends.
+            cut: Whether the run starts from a reset, which cut what agents recorded before.
+
+        Returns:
+            Actions ``[num_envs, ...]`` on the environment's device.
+        """
+
+    @abc.abstractmethod
+    def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Tree:
+        """Let every member record a step, learn, and answer the next observations.
+
+        Args:
+            transition: The step of the whole environment.
+            observations: What the next actions answer: where an episode ended, the first
+                observation of the next one.
+            states: Privileged observations that belong to ``observations``, or ``None``.
+
+        Returns:
+            Actions ``[num_envs, ...]`` on the environment's device.
+        """
+
+    @abc.abstractmethod
+    def finish(self, transition: Transition) -> None:
+        """Let every member record the last step of the run and learn; nothing is acted."""

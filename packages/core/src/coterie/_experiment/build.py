@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._envs.closing import close_environment
+from .._envs.recipe import EnvRecipe
 from .._errors import ConfigError
-from .._factory import make_agent, make_env
+from .._factory import make_agent
 from .._registry.manager import registry
 from .._runs.directory import RunDirectory
 from .files import load_experiment
@@ -45,13 +46,11 @@ def build_experiment(
     if run_dir is not None:
         RunDirectory(run_dir, again=resume is not False)
     where = checked.environment
-    env = make_env(
-        where.id,
-        num_envs=where.num_envs,
-        seed=where.seed,
-        device=where.device,
-        **where.settings,
+    cls = registry().load("trainer", checked.trainer.name)
+    recipe = EnvRecipe(
+        spec=where.id, seed=where.seed, device=where.device, settings=where.settings
     )
+    env = cls.make_environment(recipe, where.num_envs)
     try:
         agents = [
             make_agent(
@@ -64,7 +63,7 @@ def build_experiment(
             )
             for member in checked.members
         ]
-        trainer: Trainer = registry().load("trainer", checked.trainer.name)(
+        trainer: Trainer = cls(
             env=env,
             agents=agents,
             scopes=checked.scopes,

@@ -17,7 +17,7 @@ from .time_parts import TimeParts
 
 if TYPE_CHECKING:
     from .._agents.transition import Transition
-    from .._executors.interface import Executor
+    from .._executors.interface import Place
     from .._loggers.group import Loggers
     from .._trainers.capture import Position
     from .._trainers.cfg import TrainerCfg
@@ -90,7 +90,7 @@ class Recorder:
         done = timestep - self.run.first_timestep
         return done % self._interval == 0 and timestep < self.run.timesteps
 
-    def step(self, transition: Transition, executor: Executor) -> None:
+    def step(self, transition: Transition, executor: Place) -> None:
         """Take note of one timestep; write metrics when they are due."""
         self.timestep += 1
         self.written = False

@@ -6,7 +6,6 @@ import abc
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -15,17 +14,16 @@ from attrs import evolve
 from .._agents.interface import Agent
 from .._checkpoints.folders import CHECKPOINTS, find_checkpoint, newest
 from .._checkpoints.reading import Checkpoint, open_checkpoint
-from .._checkpoints.writing import write_checkpoint
 from .._config.structure import structure, unstructure
 from .._controllers.build import ControllerChoice, make_controllers
 from .._controllers.group import Controllers
 from .._envs.boundary import Boundary
 from .._envs.closing import close_at_exit
 from .._envs.interface import VectorEnv
+from .._envs.recipe import EnvRecipe
 from .._envs.team_boundary import make_boundary
 from .._errors import ConfigError, WorkerError
-from .._executors.interface import Executor, Mode
-from .._executors.saving import save_members
+from .._executors.interface import Executor, Mode, Place
 from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
 from .._progress.choose import check_progress
@@ -36,7 +34,7 @@ from .._runs.records import RunInfo, Summary
 from .._steering.steering import Steering
 from .capture import Capture, Position
 from .cfg import TrainerCfg
-from .checkpointing import make_checkpointer
+from .checkpointing import make_checkpointer, save_at_rest
 from .evaluation import Evaluation, plan_evaluation, training_kept
 from .facts import describe, run_facts, run_info
 from .interrupts import Interrupts
@@ -120,11 +118,11 @@ class Trainer(abc.ABC):
         self._loggers = check_loggers(loggers, self.directory is not None)
         self._steering = Steering()
         self._controllers = Controllers(make_controllers(controllers, self.members), self._steering)
-        self._boundary = make_boundary(env, self.cfg.non_finite, self.cfg.debug)
+        self._boundary = self._make_boundary()
         self._tracker = self._new_tracker()
         self._standing = Standing()
         self._life = Life()
-        self._executor: Executor | None = None
+        self._executor: Place | None = None
         self._stopper = Stopper(self.cfg.stop)
         self._checkpointer = make_checkpointer(self.directory, self.cfg)
         self._log_positions: dict[str, Any] | None = None
@@ -140,8 +138,13 @@ class Trainer(abc.ABC):
             ConfigError: A setting is wrong.
         """
 
+    @classmethod
+    def make_environment(cls, recipe: EnvRecipe, num_envs: int) -> VectorEnv:
+        """Make the environment of an experiment, as this trainer wants it; errors as for making."""
+        return recipe.make(num_envs)
+
     @abc.abstractmethod
-    def make_executor(self) -> Executor:
+    def make_executor(self) -> Place:
         """Make the place where the members will live; called once, before the first run."""
 
     @classmethod
@@ -156,6 +159,15 @@ class Trainer(abc.ABC):
             ConfigError: This trainer can't work there, as most can't.
         """
         raise ConfigError(f"the trainer {cls.kind!r} can't run inside worker processes")
+
+    @classmethod
+    def make_island_executor(cls, cfg: Any) -> Place:
+        """Make the place of the members of one island, from a :attr:`config_class`.
+
+        Raises:
+            ConfigError: This trainer can't work there.
+        """
+        return cls.make_inner_executor()
 
     @property
     def agents(self) -> list[Agent]:
@@ -377,7 +389,7 @@ class Trainer(abc.ABC):
             raise
 
     def _eval_session(self, wanted: Evaluation | None = None) -> Session:
-        boundary = make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)
+        boundary = self._make_boundary()
         boundary.reset(reset_seed(self.env, self.members, "eval"))
         tracker = self._new_tracker(None if wanted is None else wanted.counted)
         session = self._session("eval", boundary, tracker, False)
@@ -476,14 +488,11 @@ class Trainer(abc.ABC):
             stopper=self._stopper.state_dict(),
             controllers=self._controllers.state_dict(),
         )
-        write_members = partial(save_members, self.members)
-        if path is not None:
-            write_checkpoint(Path(path), write_members, capture.state, capture.manifest)
-            return Path(path)
-        assert self.directory is not None
-        assert self._checkpointer is not None
-        with self.directory.locked():
-            return self._checkpointer.write(capture, write_members)
+        where = None if path is None else Path(path)
+        return save_at_rest(capture, where, self._checkpointer, self.directory)
+
+    def _make_boundary(self) -> Boundary:
+        return make_boundary(self.env, self.cfg.non_finite, self.cfg.debug)
 
     def _new_tracker(self, counted: Sequence[CountedEpisodes] | None = None) -> EpisodeTracker:
         scopes = [member.scope for member in self.members]

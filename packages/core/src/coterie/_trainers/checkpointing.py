@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve
@@ -23,7 +24,7 @@ from .._checkpoints.folders import (
 from .._checkpoints.manifest import MEMBERS
 from .._checkpoints.writing import write_checkpoint
 from .._errors import CheckpointWriteError, ConfigError
-from .._executors.saving import member_file
+from .._executors.saving import member_file, save_members
 from .._runs.directory import RunDirectory, write_json
 from .._runs.episodes import EpisodeTracker
 from .._types import State
@@ -105,7 +106,7 @@ class Checkpointer:
         self._since = time.monotonic()
 
     def due(self, done: int, with_metrics: bool) -> bool:
-        """Whether a checkpoint should be written.
+        """Whether a checkpoint should be written; it counts as written for what is asked next.
 
         Args:
             done: Timesteps of the run that will be done then.
@@ -115,6 +116,8 @@ class Checkpointer:
         if cfg.interval is not None and done % cfg.interval == 0:
             return True
         late = cfg.minutes is not None and time.monotonic() - self._since >= cfg.minutes * 60
+        if late and with_metrics:
+            self._since = time.monotonic()
         return late and with_metrics
 
     def write(
@@ -195,6 +198,33 @@ class Checkpointer:
             replace_by_link(member_file(path / MEMBERS, name), target)
             about = {"timestep": timestep_of(path), "mean_return": value}
             write_json(target.with_suffix(".json"), about)
+
+
+def save_at_rest(
+    capture: Capture,
+    path: Path | None,
+    checkpointer: Checkpointer | None,
+    directory: RunDirectory | None,
+) -> Path:
+    """Write a checkpoint of the agents as they are here, while no run is under way.
+
+    Args:
+        capture: What to write, but for the agents.
+        path: Its folder; ``None``: the next one of the run, which the others then belong to.
+        checkpointer: Writes those of the run.
+        directory: The run.
+
+    Raises:
+        CheckpointWriteError: It could not be written.
+    """
+    write_members = partial(save_members, capture.members)
+    if path is not None:
+        write_checkpoint(path, write_members, capture.state, capture.manifest)
+        return path
+    assert directory is not None
+    assert checkpointer is not None
+    with directory.locked():
+        return checkpointer.write(capture, write_members)
 
 
 def _warn(text: str) -> None:

@@ -71,7 +71,9 @@ def training_kept(boundary: Boundary, members: Sequence[Member]) -> Iterator[Non
         boundary: The environment, where training left it.
         members: The population.
     """
-    state = boundary.env.state_dict() if boundary.live and boundary.env.saves_state else None
+    env = boundary.env
+    goes_on = boundary.live and env.saves_state
+    state = (env.state_dict(), boundary.state_dict()) if goes_on else None
     stopped = [member for member in members if member.status == "stopped"]
     for member in stopped:
         member.status = "active"
@@ -81,5 +83,5 @@ def training_kept(boundary: Boundary, members: Sequence[Member]) -> Iterator[Non
         for member in stopped:
             member.status = "stopped" if member.failure is None else member.status
         if state is not None:
-            boundary.env.load_state_dict(state)
-            boundary.claim()
+            env.load_state_dict(state[0])
+            boundary.load_state_dict(state[1])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import enum
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, frozen
 
-from .._agents.transition import Transition
-from .._envs.boundary import Boundary
-from .._executors.interface import Executor
+if TYPE_CHECKING:
+    from .._agents.transition import Transition
+    from .._envs.boundary import Boundary
+    from .._executors.interface import Executor
 
 
 @frozen(kw_only=True)
@@ -48,27 +50,52 @@ class Clock:
     stepping: float | None = None
 
 
+class Pause(enum.IntFlag):
+    """What is done between two timesteps, for which every member must have dealt with the first.
+
+    Attributes:
+        SAVE: A checkpoint is written.
+        STOP: Members may be stopped.
+        CONTROL: Controllers act, which may change members.
+        ACT: Either of the two that may change what comes.
+    """
+
+    SAVE = 1
+    STOP = 2
+    CONTROL = 4
+    ACT = STOP | CONTROL
+
+
+@frozen(kw_only=True)
+class Cues:
+    """What a run is asked while members and environment interact.
+
+    Attributes:
+        stop: Asked once per timestep, after the environment's step: whether it is the last.
+        pause: Asked once per timestep, in their order, with the number of timesteps done: what
+            is done then, before the next actions are chosen.
+        metrics: Whether metrics are asked for when so many timesteps are done.
+    """
+
+    stop: Callable[[], bool]
+    pause: Callable[[int], Pause]
+    metrics: Callable[[int], bool]
+
+
 def interact(
-    boundary: Boundary,
-    executor: Executor,
-    span: Span,
-    clock: Clock,
-    should_stop: Callable[[], bool],
-    should_pause: Callable[[int], bool],
+    boundary: Boundary, executor: Executor, span: Span, clock: Clock, cues: Cues
 ) -> Iterator[Transition]:
     """Let members and environment interact; yield each step.
 
-    The last timestep, planned or asked for by ``should_stop``, ends without new actions, so that
-    a later run goes on exactly where this one ended.
+    The last timestep, planned or asked for, ends without new actions, so that a later run goes
+    on exactly where this one ended.
 
     Args:
         boundary: The environment, reset.
         executor: The place where the members live, opened.
         span: Which timesteps.
         clock: Counts the seconds.
-        should_stop: Asked once per timestep, after the environment's step.
-        should_pause: Asked likewise, with the number of timesteps done: whether the timestep
-            ends before the next one's actions are chosen, so that members can be saved.
+        cues: Tell when to end, and when members are reached.
 
     Yields:
         The step of the whole environment, when the members have dealt with it.
@@ -88,8 +115,8 @@ def interact(
             clock.stepping = None
         stepped = now()
         clock.environment += stepped - start
-        last = timestep + 1 == span.stop or should_stop()
-        if should_pause(timestep + 1) or last or span.apart:
+        last = timestep + 1 == span.stop or cues.stop()
+        if cues.pause(timestep + 1) or last or span.apart:
             executor.finish(transition)
             actions = None
         else:

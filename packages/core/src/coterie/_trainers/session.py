@@ -18,7 +18,7 @@ from .._controllers.group import Controllers
 from .._envs.boundary import Boundary
 from .._errors import CheckpointWriteError, CoterieError, WorkerError
 from .._executors.driver import member_raised
-from .._executors.interface import Executor
+from .._executors.interface import Place
 from .._executors.saving import member_file, save_member, save_members
 from .._registry.manager import registry
 from .._runs.directory import RunDirectory
@@ -29,7 +29,7 @@ from .._types import State
 from .capture import Capture, Position
 from .cfg import TrainerCfg
 from .checkpointing import AGENTS, Checkpointer
-from .loop import Clock, Span, interact
+from .loop import Clock, Cues, Pause, Span
 from .members import Member
 from .stopping import Stopper
 from .watch import StepWatch
@@ -69,7 +69,7 @@ class Session:
     run: RunInfo
     members: Sequence[Member]
     cfg: TrainerCfg
-    executor: Executor
+    executor: Place
     boundary: Boundary
     tracker: EpisodeTracker
     cut: bool
@@ -89,9 +89,7 @@ class Session:
     _spent: dict[str, float] = field(init=False, factory=dict)
     _saved_at: int | None = field(init=False, default=None)
     _salvaged: Path | None = field(init=False, default=None)
-    _paused: bool = field(init=False, default=False)
-    _saving: bool = field(init=False, default=False)
-    _controlled: bool = field(init=False, default=False)
+    _pauses: dict[int, Pause] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.recorder = Recorder(
@@ -128,16 +126,18 @@ class Session:
         if self.checkpointer is not None and self.resumed is None:
             self._someone_left()
             self._checkpoint()
-        steps = interact(self.boundary, self.executor, span, self.clock, over, self._should_pause)
+        cues = Cues(stop=over, pause=self._should_pause, metrics=self.recorder.due)
+        steps = self.executor.interact(self.boundary, span, self.clock, cues)
         with watch, self._captions():
             for transition in steps:
                 self.recorder.step(transition, self.executor)
                 self._draw()
                 self._someone_left()
+                pause = self._pauses.pop(self.recorder.timestep, None)
                 if self.recorder.timestep >= run.timesteps:
                     self.controllers.end(self)
-                elif self._paused:
-                    self._pause()
+                elif pause is not None:
+                    self._pause(pause)
                 yield transition
                 if self.over:
                     return
@@ -148,27 +148,31 @@ class Session:
         done = self.recorder.timestep >= self.run.timesteps
         return done or not any(member.active for member in self.members)
 
-    def _should_pause(self, timestep: int) -> bool:
-        """Whether members must be reached when ``timestep`` timesteps are done.
+    def _should_pause(self, timestep: int) -> Pause:
+        """Tell what is done when ``timestep`` timesteps are done.
 
-        That is for a checkpoint, for what controllers do, or, with each metrics, where members
-        may be stopped: then they stop at the same timesteps whether or not there are checkpoints.
+        Members may be stopped with each metrics: then they stop at the same timesteps whether or
+        not there are checkpoints.
         """
-        self._controlled = self.controllers.due(timestep)
-        self._paused = self._controlled
+        pause = Pause.CONTROL if self.controllers.due(timestep) else Pause(0)
         if self.checkpointer is not None or self.stopper is not None:
             rows = self.recorder.due(timestep)
             done = timestep - self.run.first_timestep
-            self._saving = self.checkpointer is not None and self.checkpointer.due(done, rows)
-            self._paused |= self._saving or (rows and self.stopper is not None)
-        return self._paused
+            if self.checkpointer is not None and self.checkpointer.due(done, rows):
+                pause |= Pause.SAVE
+            if rows and self.stopper is not None:
+                pause |= Pause.STOP
+        if pause:
+            self._pauses[timestep] = pause
+        return pause
 
-    def _pause(self) -> None:
-        if self.stopper is not None and self.recorder.due(self.recorder.timestep):
+    def _pause(self, pause: Pause) -> None:
+        if Pause.STOP in pause:
+            assert self.stopper is not None
             self._stop_members(self.stopper)
-        if self._controlled:
+        if Pause.CONTROL in pause:
             self.controllers.act(self)
-        if self._saving and self._saved_at != self.recorder.timestep:
+        if Pause.SAVE in pause and self._saved_at != self.recorder.timestep:
             self._checkpoint()
 
     def _stop_members(self, stopper: Stopper) -> None:

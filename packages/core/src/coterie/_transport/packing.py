@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ._pickling import Pickler
+from .pickling import Pickler
 
 _PICKLE_MODULE = SimpleNamespace(__name__="coterie", Pickler=Pickler)
 
@@ -27,7 +27,7 @@ def pack(value: Any) -> bytes:
 
 
 def unpack(data: bytes) -> Any:
-    """Undo :func:`pack`, for bytes that this trainer's own processes made."""
+    """Undo :func:`pack`, for bytes that a process of the same trainer made."""
     return torch.load(io.BytesIO(data), weights_only=False)
 
 

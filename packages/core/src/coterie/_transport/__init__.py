@@ -1,0 +1,1 @@
+"""Steering a run that is under way, from another thread or another process."""

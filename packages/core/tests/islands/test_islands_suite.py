@@ -1,0 +1,21 @@
+"""Trainers with islands do what every trainer must; see the suite."""
+
+import pytest
+
+from coterie.testing import TrainerSuite
+
+
+class TestIslands(TrainerSuite):
+    stretch = None
+
+    @pytest.fixture(autouse=True)
+    def _take(self, islands):
+        self.islands = islands
+
+    def make_trainer(self, **arguments):
+        cfg = {**arguments.pop("cfg", {}), "stretch": self.stretch}
+        return self.islands.make(**arguments, cfg=cfg)
+
+
+class TestShortStretches(TestIslands):
+    stretch = 3

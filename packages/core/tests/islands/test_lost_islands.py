@@ -1,0 +1,128 @@
+"""Islands that are lost are started anew, and the members end as if nothing had been."""
+
+import random
+
+import pytest
+
+from coterie import SequentialTrainer, WorkerDied
+from coterie.testing import CountingEnv, GlobalDrawAgent, LeanSumAgent, SumAgent, assert_same_state
+
+KINDS = (SumAgent, GlobalDrawAgent, LeanSumAgent, SumAgent)
+CFG = {"timesteps": 40, "disable_progressbar": True, "metrics_interval": 8}
+
+
+def agents_for(env):
+    return [
+        kind(observation_space=env.observation_space, action_space=env.action_space, seed=seed)
+        for seed, kind in enumerate(KINDS)
+    ]
+
+
+def undisturbed(**cfg):
+    env = CountingEnv(8)
+    agents = agents_for(env)
+    with SequentialTrainer(env=env, agents=agents, cfg={**CFG, **cfg}) as trainer:
+        summary = trainer.train()
+    return agents, summary
+
+
+def disturbed(islands, doom, tmp_path=None, runs=1, **cfg):
+    env = CountingEnv(8)
+    agents = agents_for(env)
+    settings = {**CFG, "stretch": 3, **cfg}
+    trainer = islands.make(
+        env, agents=agents, cfg=settings, run_dir=tmp_path, host={"doom": doom, "room": 3}
+    )
+    with trainer:
+        for _ in range(runs):
+            summary = trainer.train()
+        started = trainer.host.started
+    return agents, summary, started
+
+
+def same(left, right):
+    for one, other in zip(left, right, strict=True):
+        assert_same_state(one.state_dict(), other.state_dict())
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3, 7, 12, 15])
+@pytest.mark.parametrize("saved", [False, True])
+def test_an_island_is_lost_at_any_call(islands, tmp_path, at, saved, caplog):
+    cfg = {"checkpoints": {"interval": 10}}
+    run = tmp_path if saved else None
+    agents, summary, started = disturbed(islands, {1: [at]}, run, **cfg)
+    expected, normal = undisturbed()
+    same(expected, agents)
+    assert [m.mean_return for m in summary.members] == [m.mean_return for m in normal.members]
+    assert [m.episodes for m in summary.members] == [m.episodes for m in normal.members]
+    assert started[3:] == [(1, True)]
+    (lost,) = [text for text in caplog.messages if "lost" in text]
+    assert "island 1 (lean" in lost or "island 1 (global" in lost
+    assert "on node 1" in lost
+    assert "struck by lightning" in lost
+    assert "(1 of 3)" in lost
+
+
+def test_islands_are_lost_again_and_again(islands, tmp_path):
+    expected, _ = undisturbed()
+    for seed in range(12):
+        draw = random.Random(seed)
+        doom = {n: [draw.randrange(12) for _ in range(draw.randrange(4))] for n in range(3)}
+        run = tmp_path / str(seed) if draw.random() < 0.5 else None
+        cfg = {"checkpoints": {"interval": draw.randrange(4, 20)}, "stretch": draw.randrange(1, 9)}
+        agents, _, _ = disturbed(islands, doom, run, **cfg)
+        same(expected, agents)
+
+
+def test_a_run_goes_on_after_a_loss_and_is_written_the_same(islands, tmp_path):
+    cfg = {"checkpoints": {"interval": 10}}
+    agents, _, _ = disturbed(islands, {0: [4], 2: [9]}, tmp_path / "lost", runs=2, **cfg)
+    calm, _, _ = disturbed(islands, {}, tmp_path / "calm", runs=2, **cfg)
+    same(calm, agents)
+
+    def rows(run):
+        lines = (run / "metrics.csv").read_text().splitlines()
+        return [line for line in lines if "time/" not in line]
+
+    def without_seconds(lines):
+        return [[cell for k, cell in enumerate(line.split(",")) if k != 2] for line in lines]
+
+    assert without_seconds(rows(tmp_path / "lost")) == without_seconds(rows(tmp_path / "calm"))
+
+
+def test_an_island_that_is_lost_for_good_ends_the_run(islands):
+    with pytest.raises(WorkerDied, match=r"agent 2 .* island 1 .* struck") as caught:
+        disturbed(islands, {1: [4, 3, 3, 3, 3]})
+    assert caught.value.agent_index == 2
+
+
+def test_an_island_that_is_lost_for_good_does_not_cost_the_others(islands):
+    doom = {1: [6, 3, 3, 3, 3]}
+    agents, summary, started = disturbed(islands, doom, on_member_failure="continue")
+    expected, _ = undisturbed()
+    states = [member.status for member in summary.members]
+    assert states == ["trained", "trained", "failed", "trained"]
+    assert "lightning" in summary.members[2].failure
+    for index in (0, 1, 3):
+        assert_same_state(expected[index].state_dict(), agents[index].state_dict())
+    assert len(started) == 3 + 3
+
+
+def test_an_evaluation_survives_a_loss(islands):
+    env = CountingEnv(8)
+    agents = agents_for(env)
+    with islands.make(
+        env, agents=agents, cfg={**CFG, "stretch": 3}, host={"doom": {0: [25], 1: [30]}, "room": 2}
+    ) as trainer:
+        trainer.train()
+        summary = trainer.eval(episodes=9)
+        trainer.train()
+        assert len(trainer.host.started) > 2
+    reference = agents_for(env)
+    with SequentialTrainer(env=env, agents=reference, cfg=CFG) as trainer:
+        trainer.train()
+        expected = trainer.eval(episodes=9)
+        trainer.train()
+    same(reference, agents)
+    assert [m.evaluation for m in summary.members] == [m.evaluation for m in expected.members]
+    assert summary.timesteps == expected.timesteps
