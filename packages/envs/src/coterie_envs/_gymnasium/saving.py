@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import torch
 from gymnasium import vector
-from gymnasium.vector.utils import iterate
+from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
 from coterie import ConfigError, EnvContractError
 from coterie.spaces import space_leaves, tree_map
@@ -129,7 +129,8 @@ def _last_observations(env: vector.VectorEnv[Any, Any, Any]) -> list[Any] | None
     if not isinstance(base, vector.SyncVectorEnv):
         return None
     space = base.single_observation_space
-    return save_tree(space, tensor_reader(space, _CPU)(base._observations))
+    batch = concatenate(space, base._env_obs, create_empty_array(space, base.num_envs))
+    return save_tree(space, tensor_reader(space, _CPU)(batch))
 
 
 def _read_observations(
