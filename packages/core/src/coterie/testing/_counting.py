@@ -70,8 +70,8 @@ class Counting(VectorEnv):
 
     @property
     def splits_state(self) -> bool:
-        """Whether states can be cut by instance: always."""
-        return True
+        """Whether states can be cut by instance: wherever they can be saved."""
+        return self.saves_state
 
     def split_state(self, state: State, scopes: Sequence[slice]) -> list[State]:
         """Cut the counters."""
