@@ -129,7 +129,8 @@ def _last_observations(env: vector.VectorEnv[Any, Any, Any]) -> list[Any] | None
     if not isinstance(base, vector.SyncVectorEnv):
         return None
     space = base.single_observation_space
-    batch = concatenate(space, base._env_obs, create_empty_array(space, base.num_envs))
+    room: Any = create_empty_array(space, base.num_envs)
+    batch = concatenate(space, base._env_obs, room)
     return save_tree(space, tensor_reader(space, _CPU)(batch))
 
 
