@@ -12,7 +12,7 @@ import coterie
 from coterie import EnvContractError
 from coterie._state import read_state, write_state
 from coterie.spaces import tree_leaves
-from coterie.testing import assert_same_state
+from coterie.testing import EnvSuite, assert_same_state
 
 jax = pytest.importorskip("jax")
 jnp = jax.numpy
@@ -253,3 +253,51 @@ def test_the_libraries(spec, module, tmp_path):
     for action in actions[33:]:
         results = [tree_leaves(one.step(action)) for one in (env, other)]
         assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"weak": True}, {"full_reset": False, "max_episode_steps": 4}]
+)
+def test_a_state_is_cut_by_instance(settings):
+    suite: Any = EnvSuite()
+    suite.make_env = lambda count, seed: make(seed, count, **settings)
+    suite.timesteps = 24
+    assert make(count=1, **settings).splits_state
+    suite.test_split_and_joined()
+
+
+def test_a_type_yields_where_it_does_in_all_parts(env):
+    env.reset()
+    fresh = env.state_dict()
+    run(env, 0, 1)
+    begun = env.state_dict()
+    joined = env.join_states([fresh, fresh])["states"]
+    assert joined["weak"] == fresh["states"]["weak"]
+    assert env.join_states([fresh, begun])["states"]["weak"] == [False] * len(joined["weak"])
+
+
+def test_what_does_not_fit_together_is_refused(env):
+    state, other = env.state_dict(), ready(make(size=3), 0).state_dict()
+    with pytest.raises(EnvContractError, match="dimension 0 alone"):
+        env.join_states([state, other])
+    with pytest.raises(EnvContractError, match=r"states\.first: expected .*, got NoneType"):
+        env.join_states([ready(make(full_reset=False), 0).state_dict(), state])
+    with pytest.raises(EnvContractError, match="at least one"):
+        env.join_states([])
+    with pytest.raises(EnvContractError, match="size 2 in dimension 0"):
+        env.split_state(state | {"seeds": torch.zeros(2)}, [slice(0, 1)])
+    with pytest.raises(ValueError, match="at least one of the 3"):
+        env.split_state(state, [slice(0, 4)])
+    from coterie_envs import JaxEnv
+
+    class Typed(Wander):
+        def reset(self, key: Any) -> State:
+            state = super().reset(key)
+            return state._replace(info={**state.info, "typed": jax.random.key(0)})
+
+    typed = JaxEnv(Typed(), 2)
+    assert not typed.splits_state
+    with pytest.raises(EnvContractError, match="can't split"):
+        typed.split_state(state, [slice(0, 1)])
+    with pytest.raises(EnvContractError, match="can't join"):
+        typed.join_states([state])

@@ -151,6 +151,48 @@ class VectorEnv(abc.ABC):
         raise EnvContractError(f"{self.name} can't load a state")
 
     @property
+    def splits_state(self) -> bool:
+        """Whether states can be cut by instance: :meth:`split_state`, :meth:`join_states`.
+
+        It needs :attr:`saves_state` and :attr:`independent_streams`. Both methods depend on their
+        arguments and the settings alone: they can be called on an environment with any number of
+        instances that was never reset.
+        """
+        return False
+
+    def split_state(self, state: State, scopes: Sequence[slice]) -> list[State]:
+        """Cut a state by instance.
+
+        Args:
+            state: What :meth:`state_dict` of an environment like this one returned, with any
+                number of instances; it stays as it is.
+            scopes: Which instances each part holds.
+
+        Returns:
+            A state for each scope, as an environment that holds those instances alone would have
+            returned; its tensors are copies.
+
+        Raises:
+            EnvContractError: This environment can't split states, or this is none of its kind.
+            ValueError: A scope is empty or goes beyond the instances.
+        """
+        raise EnvContractError(f"{self.name} can't split a state")
+
+    def join_states(self, states: Sequence[State]) -> State:
+        """Undo :meth:`split_state`.
+
+        Args:
+            states: States of environments like this one, with any numbers of instances.
+
+        Returns:
+            The state of an environment that holds all their instances, in this order.
+
+        Raises:
+            EnvContractError: This environment can't join states, or these don't fit together.
+        """
+        raise EnvContractError(f"{self.name} can't join states")
+
+    @property
     def interface(self) -> Interface:
         """The spaces, the number of instances and the device, as a record."""
         return Interface(

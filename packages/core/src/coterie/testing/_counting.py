@@ -68,6 +68,19 @@ class Counting(VectorEnv):
             setattr(self, f"_{name}", state[name].clone())
         self._started = True
 
+    @property
+    def splits_state(self) -> bool:
+        """Whether states can be cut by instance: wherever they can be saved."""
+        return self.saves_state
+
+    def split_state(self, state: State, scopes: Sequence[slice]) -> list[State]:
+        """Cut the counters."""
+        return [{name: state[name][scope].clone() for name in _COUNTERS} for scope in scopes]
+
+    def join_states(self, states: Sequence[State]) -> State:
+        """Put counters together."""
+        return {name: torch.cat([state[name] for state in states]) for name in _COUNTERS}
+
     def _count_step(self) -> torch.Tensor:
         """Count a step, or an episode where one begins; return where, bool ``[N]``."""
         if self.autoreset_mode is AutoresetMode.DISABLED:

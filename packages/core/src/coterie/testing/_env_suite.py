@@ -35,6 +35,7 @@ from ._closing import (
     program_that_ends,
 )
 from ._compare import numbers_of
+from ._splitting import COUNT, Division
 from ._training_runs import agents_for
 
 _plain: dict[type, list[tuple[Any, ...]]] = {}
@@ -57,6 +58,9 @@ class EnvSuite:
 
     infos_that_vary: ClassVar[Set[str]] = frozenset()
     """Keys of infos that differ from run to run, such as times of the clock."""
+
+    states_that_vary: ClassVar[Set[str]] = frozenset()
+    """Keys of dicts in states whose values differ from run to run, such as times of the clock."""
 
     _agent: ClassVar[type[Agent]] = SumAgent
     _bookkeeping: ClassVar[Set[str]] = frozenset()
@@ -124,17 +128,26 @@ class EnvSuite:
 
     def raw_step(self, env: VectorEnv, timestep: int) -> tuple[Any, ...]:
         """Step without the loop's help; reset what waits for it. Return all but the infos."""
-        result = env.step(self.actions(env, timestep))
+        return self.take_step(env, self.actions(env, timestep))[:4]
+
+    def take_step(self, env: VectorEnv, actions: Tree) -> tuple[Any, ...]:
+        """Do what :meth:`raw_step` does with these actions; return the infos too."""
+        result = env.step(actions)
         done = result[2] | result[3]
         if env.autoreset_mode is AutoresetMode.DISABLED and bool(done.any()):
             env.reset(options={"reset_mask": done})
-        return result[:4]
+        return result
 
     def saved(self, env: VectorEnv) -> None:
         """Take note that the state of ``env`` was saved, between two calls of :meth:`raw_step`."""
 
-    def restored(self, env: VectorEnv, other: VectorEnv) -> None:
-        """Take note that ``other`` was given the state that ``env`` saved."""
+    def restored(
+        self,
+        env: VectorEnv,
+        other: VectorEnv,
+        scope: slice = slice(None),
+    ) -> None:
+        """Take note that ``other`` was given the state that ``env`` saved, or a scope's part."""
 
     def seeds(self, env: VectorEnv, base: int = 0) -> Any:
         """Seeds for a reset: one per instance where the environment takes that."""
@@ -250,6 +263,28 @@ class EnvSuite:
         found = [self.raw_step(other, timestep) for timestep in range(17, 60)]
         assert _same(expected, found)
         env.close()
+        other.close()
+
+    def test_split_and_joined(self) -> None:
+        """Where states can be cut, the parts do what they did together, and can be joined again."""
+        env = self.make_env(COUNT, seed=0)
+        if not env.splits_state:
+            env.close()
+            pytest.skip("this environment can't cut its state by instance")
+        assert env.saves_state
+        assert env.independent_streams
+        env.reset(seed=self.seeds(env, 10))
+        first = min(17, self.timesteps // 2)
+        for timestep in range(first):
+            self.raw_step(env, timestep)
+        division = Division(self, env)
+        division.divide()
+        ended = sum(division.step(timestep) for timestep in range(first, self.timesteps))
+        assert ended, "no episode ended after the state was cut"
+        other = division.unite()
+        for timestep in range(first):
+            assert _same([self.raw_step(env, timestep)], [self.raw_step(other, timestep)])
+        division.close()
         other.close()
 
     def test_actions_at_their_bounds(self) -> None:

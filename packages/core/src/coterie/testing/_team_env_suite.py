@@ -13,6 +13,7 @@ from .._envs.interface import VectorEnv
 from .._envs.multi_agent import MultiAgentVectorEnv, check_actors
 from .._envs.presence import Presence
 from .._spaces import leaf_of, space_leaves
+from .._types import Tree
 from ._env_suite import EnvSuite
 from ._teams import SumTeam
 
@@ -45,22 +46,28 @@ class TeamEnvSuite(EnvSuite):
         done: torch.Tensor = step[6]
         return done
 
-    def raw_step(self, env: VectorEnv, timestep: int) -> tuple[Any, ...]:
-        """Step without the loop's help; reset what waits for it. Return all but the infos."""
-        result = env.step(self.actions(env, timestep))
+    def take_step(self, env: VectorEnv, actions: Tree) -> tuple[Any, ...]:
+        """Step without the loop's help; reset what waits for it."""
+        result = env.step(actions)
         if env.autoreset_mode is AutoresetMode.DISABLED:
             ended = self._presence(env).step(*result[1:4]).ended  # type: ignore[arg-type]
             if bool(ended.any()):
                 env.reset(options={"reset_mask": ended})
-        return result[:4]
+        return result
 
     def saved(self, env: VectorEnv) -> None:
         """Keep who was gone when the state was saved."""
         self._saved[id(env)] = deepcopy(self._presence(env))
 
-    def restored(self, env: VectorEnv, other: VectorEnv) -> None:
+    def restored(
+        self,
+        env: VectorEnv,
+        other: VectorEnv,
+        scope: slice = slice(None),
+    ) -> None:
         """Go on with who was gone then."""
-        self._present[id(other)] = self._saved[id(env)]
+        gone = self._saved[id(env)].state_dict()["gone"]
+        self._presence(other).load_state_dict({"gone": gone[:, scope]})
 
     def _presence(self, env: VectorEnv) -> Presence:
         made = Presence(env.interface.actors, env.num_envs, env.device)

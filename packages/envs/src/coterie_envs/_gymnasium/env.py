@@ -18,6 +18,7 @@ from coterie.spaces import tree_map
 from .._checks import spread_seeds
 from .._states import load_tree, parts_of, save_tree
 from .closing import close_vector_env
+from .cutting import WHOLE, can_cut, cut, join
 from .final import final_batch, overwritten
 from .saving import can_save, plan_loading, save
 from .trees import array_writer, outcome_reader, tensor_reader
@@ -212,7 +213,7 @@ class GymnasiumEnv(VectorEnv):
         if not self.saves_state:
             super().load_state_dict(state)
         where = f"{self.name}: the state"
-        parts = parts_of(state, ("num_envs", "autoreset_mode", "env", "observations"), where)
+        parts = parts_of(state, WHOLE, where)
         own = {"num_envs": self.num_envs, "autoreset_mode": self.autoreset_mode.value}
         for key, value in own.items():
             if parts[key] != value:
@@ -223,6 +224,38 @@ class GymnasiumEnv(VectorEnv):
         for put in puts:
             put()
         self._observations = tree_map(lambda tensor: tensor.to(self.device), tree)
+
+    @property
+    def splits_state(self) -> bool:
+        """Whether its state can be saved, and no part of it belongs to several instances.
+
+        That is so where instances are stepped in turn in this process, and no wrapper of the whole
+        vector counts or averages over them.
+        """
+        return can_cut(self.env)
+
+    def split_state(self, state: dict[str, Any], scopes: Sequence[slice]) -> list[dict[str, Any]]:
+        """Cut a state by instance; see :meth:`coterie.VectorEnv.split_state`.
+
+        Raises:
+            EnvContractError: The state is damaged, or one of another kind of environment; or this
+                environment can't split states.
+            ValueError: A scope is empty or goes beyond the instances.
+        """
+        if not self.splits_state:
+            super().split_state(state, scopes)
+        return cut(self.env, state, scopes, f"{self.name}: the state")
+
+    def join_states(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Undo :meth:`split_state`.
+
+        Raises:
+            EnvContractError: A state is damaged, or they don't fit together; or this environment
+                can't join states.
+        """
+        if not self.splits_state:
+            super().join_states(states)
+        return join(self.env, states, f"{self.name}: the states")
 
     def close(self) -> None:
         """Close the environment. Worker processes that do not end within 10 s are killed."""

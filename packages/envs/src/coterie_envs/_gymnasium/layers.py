@@ -180,6 +180,18 @@ def known_fields(layer: Any) -> tuple[Field, ...] | None:
     return None if found is None or not all(field.fits(layer) for field in found) else found
 
 
+def fields_by_instance(layer: Any) -> bool:
+    """Whether all that is saved of a vector environment or its wrapper has an entry per instance.
+
+    Then it can be cut by instance. Episodes that were counted together, running statistics and a
+    shared random stream can't.
+    """
+    fields = known_fields(layer)
+    return fields is not None and all(
+        isinstance(one, Array) and one.shape is _per_instance for one in fields
+    )
+
+
 def after_loading(layer: Any) -> dict[str, Any] | None:
     """Return attributes that a wrapper without influence has after any reset and step.
 

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium
 import torch
 from gymnasium import vector
-from gymnasium.vector.utils import iterate
+from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
 from coterie import ConfigError, EnvContractError
 from coterie.spaces import space_leaves, tree_map
@@ -16,6 +16,9 @@ from coterie.spaces import space_leaves, tree_map
 from .._states import list_of, load_tree, parts_of, save_tree
 from .layers import after_loading, known_fields
 from .trees import tensor_reader
+
+PARTS = ("layers", "instances", "observations")
+"""What a state is made of."""
 
 _CPU = torch.device("cpu")
 
@@ -26,7 +29,7 @@ def can_save(env: vector.VectorEnv[Any, Any, Any]) -> bool:
         space_leaves(env.unwrapped.single_observation_space)
     except ConfigError:
         return False
-    layers = [*_vector_layers(env), *(part for one in _instances(env) for part in _layers(one))]
+    layers = [*vector_layers(env), *(part for one in _instances(env) for part in _layers(one))]
     return all(after_loading(one) is not None or known_fields(one) is not None for one in layers)
 
 
@@ -42,7 +45,7 @@ def save(env: vector.VectorEnv[Any, Any, Any]) -> dict[str, Any]:
         the last ones of the instances.
     """
     return {
-        "layers": [_save(one) for one in _vector_layers(env)],
+        "layers": [_save(one) for one in vector_layers(env)],
         "instances": [[_save(part) for part in _saved_layers(one)] for one in _instances(env)],
         "observations": _last_observations(env),
     }
@@ -64,8 +67,8 @@ def plan_loading(
     Raises:
         EnvContractError: The state is damaged, or one of another environment.
     """
-    parts = parts_of(state, ("layers", "instances", "observations"), where)
-    puts = _read_layers(_vector_layers(env), parts["layers"], f"{where}.layers")
+    parts = parts_of(state, PARTS, where)
+    puts = _read_layers(vector_layers(env), parts["layers"], f"{where}.layers")
     instances = _instances(env)
     states = list_of(parts["instances"], len(instances), f"{where}.instances")
     for index, (one, saved) in enumerate(zip(instances, states, strict=True)):
@@ -74,7 +77,8 @@ def plan_loading(
     return [*puts, _read_observations(env, parts["observations"], f"{where}.observations")]
 
 
-def _vector_layers(env: vector.VectorEnv[Any, Any, Any]) -> list[Any]:
+def vector_layers(env: vector.VectorEnv[Any, Any, Any]) -> list[Any]:
+    """List the wrappers of a vector environment, the outermost first, and last what they wrap."""
     layers: list[Any] = [env]
     while isinstance(layers[-1], vector.VectorWrapper):
         layers.append(layers[-1].env)
@@ -125,7 +129,9 @@ def _last_observations(env: vector.VectorEnv[Any, Any, Any]) -> list[Any] | None
     if not isinstance(base, vector.SyncVectorEnv):
         return None
     space = base.single_observation_space
-    return save_tree(space, tensor_reader(space, _CPU)(base._observations))
+    room: Any = create_empty_array(space, base.num_envs)
+    batch = concatenate(space, base._env_obs, room)
+    return save_tree(space, tensor_reader(space, _CPU)(batch))
 
 
 def _read_observations(

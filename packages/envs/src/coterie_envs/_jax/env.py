@@ -14,10 +14,12 @@ from gymnasium.vector import AutoresetMode
 from coterie import EnvContractError, VectorEnv, derive_seed
 
 from .._checks import check_count, spread_seeds
+from .._cutting import check_scopes, count_rows, cut_tree, join_trees
 from .._states import parts_of, tensor_of
 
 _SEEDS = 2**31
 _PRIVILEGED = "privileged_state"
+_PARTS = ("states", "first", "elapsed", "seeds", "episodes")
 
 
 class JaxEnv(VectorEnv):
@@ -230,8 +232,7 @@ class JaxEnv(VectorEnv):
         if not self._can_save:
             super().load_state_dict(state)
         where, count = f"{self.name}: the state", (self.num_envs,)
-        names = ("states", "first", "elapsed", "seeds", "episodes")
-        parts = parts_of(state, names, where)
+        parts = parts_of(state, _PARTS, where)
         numbers = {
             name: tensor_of(parts[name], count, [torch.int64], f"{where}.{name}").numpy(force=True)
             for name in ("seeds", "episodes")
@@ -251,6 +252,45 @@ class JaxEnv(VectorEnv):
         self._seeds = numbers["seeds"].astype(np.uint32)
         self._episodes = numbers["episodes"].astype(np.int32)
         self._observe(states)
+
+    @property
+    def splits_state(self) -> bool:
+        """Whether its state is nothing but arrays, which then have a row per instance each.
+
+        What is cut is exact. What JAX computes from it may round differently in a batch of
+        another size.
+        """
+        return self._can_save
+
+    def split_state(self, state: dict[str, Any], scopes: Sequence[slice]) -> list[dict[str, Any]]:
+        """Cut a state by instance; see :meth:`coterie.VectorEnv.split_state`.
+
+        Raises:
+            EnvContractError: The state is damaged, or this environment can't split states.
+            ValueError: A scope is empty or goes beyond the instances.
+        """
+        if not self._can_save:
+            super().split_state(state, scopes)
+        where = f"{self.name}: the state"
+        parts = parts_of(state, _PARTS, where)
+        count = count_rows(parts["seeds"], f"{where}.seeds")
+        return [cut_tree(parts, count, scope, where) for scope in check_scopes(scopes, count)]
+
+    def join_states(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Undo :meth:`split_state`.
+
+        Raises:
+            EnvContractError: The states don't fit together, or this environment can't join any.
+        """
+        if not self._can_save:
+            super().join_states(states)
+        where = f"{self.name}: the states"
+        parts = [parts_of(state, _PARTS, where) for state in states]
+        joined = {}
+        for key in _PARTS:
+            join = join_trees if key in ("seeds", "episodes") else self._storage.join_arrays
+            joined[key] = join([one[key] for one in parts], f"{where}.{key}")
+        return joined
 
     def _load(self, templates: Sequence[Callable[[], Any]], saved: Any, where: str) -> Any:
         return self._storage.load_arrays(templates, saved, self.device, where)

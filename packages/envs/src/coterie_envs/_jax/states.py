@@ -11,6 +11,7 @@ import torch
 
 from coterie import EnvContractError
 
+from .._cutting import join_trees
 from .._states import list_of, parts_of, tensor_of
 from .tensors import to_tensors
 
@@ -77,6 +78,24 @@ def load_arrays(
         _check(tensors[index], shape.shape, index, templates, f"{where}{name}")
     leaves = [_array(one, flag, device) for one, flag in zip(tensors, weak, strict=True)]
     return jax.tree_util.tree_unflatten(structure, leaves)
+
+
+def join_arrays(saved: Sequence[Any], where: str) -> dict[str, Any] | None:
+    """Put what :func:`save_arrays` returned for several batches together, or ``None`` for each.
+
+    A type gives way to others only where it does in every batch: that is what comes out where one
+    of them has chosen between an array of a step and one of a reset.
+
+    Raises:
+        EnvContractError: They don't fit together.
+    """
+    if saved and all(one is None for one in saved):
+        return None
+    parts = [parts_of(one, ("names", "arrays", "weak"), where) for one in saved]
+    joined = join_trees([{key: one[key] for key in ("names", "arrays")} for one in parts], where)
+    count = len(joined["names"])
+    flags = [list_of(one["weak"], count, f"{where}.weak") for one in parts]
+    return {**joined, "weak": [all(column) for column in zip(*flags, strict=True)]}
 
 
 def _check(

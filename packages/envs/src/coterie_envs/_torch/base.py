@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode
 from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed, tile_frames
 
 from .._checks import check_count, check_device, spread_seeds
+from .._cutting import check_scopes, count_rows, cut_rows, join_rows
 from .._states import parts_of, tensor_of
 from .drawing import Capsule, View, paint
 from .running import Runner, Stepwise, Whole
@@ -23,6 +24,7 @@ from .simulation import Outcome, Simulation
 from .streams import advance, offsets, stream_starts, uniform
 
 MOST_DRAWN = 64
+_DIMS = {"state": 1, "elapsed": 0, "positions": 0}  # of the instances, in a saved state
 
 
 class TorchEnv(VectorEnv):
@@ -390,6 +392,42 @@ class TorchEnv(VectorEnv):
         }
         own = {key: value.to(self.device, copy=True) for key, value in tensors.items()}
         self._start(Simulation(**own))
+
+    @property
+    def splits_state(self) -> bool:
+        """``True``: an instance is a column of its own, whatever the others are."""
+        return True
+
+    def split_state(self, state: dict[str, Any], scopes: Sequence[slice]) -> list[dict[str, Any]]:
+        """Cut a state by instance; see :meth:`coterie.VectorEnv.split_state`.
+
+        Raises:
+            EnvContractError: The state has other parts, or parts of different sizes.
+            ValueError: A scope is empty or goes beyond the instances.
+        """
+        where = f"{self.name}: the state"
+        parts = parts_of(state, _DIMS, where)
+        count = count_rows(parts["positions"], f"{where}'s 'positions'")
+        return [
+            {
+                key: cut_rows(parts[key], count, scope, f"{where}'s {key!r}", dim)
+                for key, dim in _DIMS.items()
+            }
+            for scope in check_scopes(scopes, count)
+        ]
+
+    def join_states(self, states: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Undo :meth:`split_state`.
+
+        Raises:
+            EnvContractError: A state has other parts, or they don't fit together.
+        """
+        where = f"{self.name}: the states"
+        parts = [parts_of(state, _DIMS, where) for state in states]
+        return {
+            key: join_rows([one[key] for one in parts], f"{where}' {key!r}", dim)
+            for key, dim in _DIMS.items()
+        }
 
 
 def _height(pixels: int) -> int:
