@@ -15,13 +15,13 @@ import torch
 from gymnasium import spaces
 
 from coterie import Interface, SharedMemoryError
+from coterie.transport import find_culprit, pack, unpack
 from coterie_backends_mp import _queueing
 from coterie_backends_mp._arrays import Layout
 from coterie_backends_mp._block import Block, block_size, make_block
 from coterie_backends_mp._board import Command
 from coterie_backends_mp._channel import Channel
 from coterie_backends_mp._output import PrefixedStream
-from coterie.transport import find_culprit, pack, unpack
 from coterie_backends_mp._placement import choose_cores, count_processes, count_threads, place
 from coterie_backends_mp._reports import LIMIT, cut, original, report
 from coterie_backends_mp._signal import Signal

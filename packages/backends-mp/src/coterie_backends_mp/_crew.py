@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from attrs import evolve
 
 from coterie import Interface, Member
+from coterie.transport import pack_small
 
 from ._arrays import Arena, Arrays, Layout
 from ._block import Block, arrays_size, block_size, make_block
@@ -22,7 +23,6 @@ from ._device import DeviceMemory
 from ._handover import slots
 from ._launcher import ServerLost
 from ._messages import Exited, Open
-from coterie.transport import pack_small
 from ._process import Process
 from ._signal import Signal
 from ._spin import Spinner

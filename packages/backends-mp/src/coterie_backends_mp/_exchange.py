@@ -17,10 +17,10 @@ from coterie import (
     cut_infos,
 )
 from coterie.spaces import tree_map
+from coterie.transport import pack_small
 
 from ._arrays import Arrays
 from ._board import Flag
-from coterie.transport import pack_small
 
 
 class Exchange:

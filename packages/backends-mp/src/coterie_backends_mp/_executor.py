@@ -25,6 +25,7 @@ from coterie import (
     Tree,
     WorkerError,
 )
+from coterie.transport import pack, unpack
 
 from ._autopsy import find_failures, read_answer
 from ._board import Command, Flag
@@ -35,7 +36,6 @@ from ._failures import not_started
 from ._handover import Inside, check_descriptors, forks, modules_to_preload, open_messages
 from ._launcher import ServerLost
 from ._messages import Ask
-from coterie.transport import pack, unpack
 from ._placement import count_processes, place
 from ._refusals import raise_refusals
 from ._saved import streams_of

@@ -11,11 +11,11 @@ import torch
 from attrs import evolve
 
 from coterie import Agent, Interface, Member, Mode, Trainer, TrainerCfg, WorkerStartError
+from coterie.transport import find_culprit, pack
 
 from ._cfg import ParallelTrainerCfg
 from ._failures import not_started
 from ._messages import Open, SeatSpec
-from coterie.transport import find_culprit, pack
 from ._placement import choose_cores, count_threads
 from ._signal import FDS_PER_SIGNAL
 from ._system import known_cores, open_descriptors, usable_cores

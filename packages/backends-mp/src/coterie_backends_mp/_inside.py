@@ -18,12 +18,12 @@ from coterie import (
     WorkerStartError,
 )
 from coterie.spaces import tree_map
+from coterie.transport import pack, to_cpu, unpack, unpack_small
 
 from ._arrays import Arrays
 from ._board import Command, Flag, Row
 from ._messages import FailureReport, Open, SeatSpec
 from ._output import Output
-from coterie.transport import pack, to_cpu, unpack, unpack_small
 from ._refusals import refusal
 from ._reports import report
 from ._saved import saved

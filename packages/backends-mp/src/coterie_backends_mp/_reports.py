@@ -5,9 +5,9 @@ from __future__ import annotations
 import traceback
 
 from coterie import WorkerRaised
+from coterie.transport import pack_small, unpack_small
 
 from ._messages import FailureReport
-from coterie.transport import pack_small, unpack_small
 
 LIMIT = 16_000
 

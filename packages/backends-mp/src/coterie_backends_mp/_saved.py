@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from coterie import CheckpointWriteError, State
-
 from coterie.transport import pack, to_cpu, unpack
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from attrs import evolve
 
 from coterie import Interface, Member, RowsDriver, State, Transition, save_member
+from coterie.transport import pack, to_cpu, unpack
 
 from ._arrays import Arrays
 from ._board import Flag, Row
 from ._messages import Open, Refusal, SeatSpec
-from coterie.transport import pack, to_cpu, unpack
 from ._refusals import refusal
 from ._saved import saved
 from ._slot import Slot

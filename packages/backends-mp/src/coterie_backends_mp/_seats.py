@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from coterie import Interface
+from coterie.transport import unpack_small
 
 from ._arrays import Arrays
 from ._board import Command, Row
 from ._messages import FailureReport, Open
 from ._output import Output
-from coterie.transport import unpack_small
 from ._reports import report
 from ._seat import Seat
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from coterie.transport import unpack, unpack_small
+
 from ._arrays import Arena, Arrays, Layout
 from ._block import Block
 from ._board import Command, Flag
@@ -22,7 +24,6 @@ from ._device import DeviceShare
 from ._inside import Inside
 from ._messages import Answer, Ask, FailureReport, Open
 from ._output import Output
-from coterie.transport import unpack, unpack_small
 from ._queueing import Queueing
 from ._seats import Seats
 from ._signal import Signal

@@ -37,6 +37,4 @@ class EnvRecipe:
         from .._factory import make_env
 
         place = self.device if device is None else device
-        return make_env(
-            self.spec, num_envs=num_envs, seed=self.seed, device=place, **self.settings
-        )
+        return make_env(self.spec, num_envs=num_envs, seed=self.seed, device=place, **self.settings)

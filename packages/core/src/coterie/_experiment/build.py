@@ -47,9 +47,7 @@ def build_experiment(
         RunDirectory(run_dir, again=resume is not False)
     where = checked.environment
     cls = registry().load("trainer", checked.trainer.name)
-    recipe = EnvRecipe(
-        spec=where.id, seed=where.seed, device=where.device, settings=where.settings
-    )
+    recipe = EnvRecipe(spec=where.id, seed=where.seed, device=where.device, settings=where.settings)
     env = cls.make_environment(recipe, where.num_envs)
     try:
         agents = [

@@ -23,7 +23,9 @@ def cut_start(start: Start, env: VectorEnv, scopes: Sequence[slice]) -> list[Sta
         scopes: The instances of each island.
     """
     if start.resets:
-        return [evolve(start, seed=_cut_seed(start.seed, scopes, place)) for place in range(len(scopes))]
+        return [
+            evolve(start, seed=_cut_seed(start.seed, scopes, place)) for place in range(len(scopes))
+        ]
     assert start.environment is not None
     assert start.boundary is not None
     environments = env.split_state(start.environment, scopes)

@@ -11,7 +11,7 @@ from .._envs.interface import VectorEnv
 from .._envs.multi_agent import MultiAgentVectorEnv
 from .._envs.recipe import EnvRecipe
 from .._errors import TrainerStateError
-from .._types import Infos, State, Tree
+from .._types import State, Tree
 from .records import Start
 
 _FIELDS = (

@@ -124,6 +124,7 @@ class Fleet:
         self.lanes = list(lanes)
         self._host, self._cfg, self._blueprint = host, cfg, blueprint
         self._warned: dict[int, float] = {}
+        host.prepare(len(self.lanes))
         for lane in self.lanes:
             self._start(lane, again=False)
 
@@ -243,9 +244,7 @@ class Fleet:
             _log.warning("%s; it is not started again", reason)
             return
         lane.restarts += 1
-        _log.warning(
-            "%s; it is started anew (%d of %d)", reason, lane.restarts, self._cfg.restarts
-        )
+        _log.warning("%s; it is started anew (%d of %d)", reason, lane.restarts, self._cfg.restarts)
         self._start(lane, again=True)
         done = [call for call in lane.journal if call.over]
         for call in [*lane.base, *done]:

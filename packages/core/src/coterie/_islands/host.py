@@ -21,6 +21,16 @@ class IslandHost(abc.ABC):
     def room(self) -> int:
         """How many islands there is room for, at least 1."""
 
+    def prepare(self, count: int) -> None:
+        """Get ready for islands, before the first is started.
+
+        Args:
+            count: How many there will be.
+
+        Raises:
+            ConfigError: There will never be room for them.
+        """
+
     @abc.abstractmethod
     def start(self, number: int, blueprint: bytes, *, again: bool) -> None:
         """Begin to start an island; calls may be made at once.
@@ -29,9 +39,6 @@ class IslandHost(abc.ABC):
             number: Which island; one of that number that was there before is gone.
             blueprint: What it is built from, for :class:`~coterie.islands.Island`.
             again: Whether it was lost: it takes what is left of the cluster.
-
-        Raises:
-            ConfigError: The cluster will never have room for it.
         """
 
     @abc.abstractmethod

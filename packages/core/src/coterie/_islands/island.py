@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from attrs import define, field
 
 from .._agents.transition import Transition
 from .._envs.boundary import Boundary
@@ -24,6 +23,7 @@ from .._transport.packing import find_culprit, pack, to_cpu, unpack
 from .._types import State
 from .errors import pack_error
 from .records import Answer, Blueprint, Failure, Opening, Order, Seat, Start, Stretch
+
 _OUTCOME = ("rewards", "terminated", "truncated", "valid", "ended")
 
 
@@ -171,9 +171,7 @@ class Island:
         for member in self._members:
             if member.index in kept["members"]:
                 self._place.restore(member, kept["members"][member.index])
-        self._go_to(
-            Start(resets=False, environment=kept["environment"], boundary=kept["boundary"])
-        )
+        self._go_to(Start(resets=False, environment=kept["environment"], boundary=kept["boundary"]))
 
     def do_describe(self, _: None) -> str:
         """Say how the executor placed the members."""

@@ -9,8 +9,8 @@ from attrs import field, frozen
 
 from .._envs.interface import VectorEnv
 from .._errors import WorkerError
-from .._types import State
 from .._trainers.members import Status
+from .._types import State
 
 
 @frozen(kw_only=True)

@@ -78,9 +78,7 @@ class IslandTrainer(Trainer):
             most = host.room() if count == "auto" else count
             if count != "auto" and count > len(members):
                 raise ConfigError(f"islands={count}, but there are {len(members)} members")
-            lanes = [
-                Lane(number, own) for number, own in enumerate(_groups(members, most))
-            ]
+            lanes = [Lane(number, own) for number, own in enumerate(_groups(members, most))]
             return Fleet(host, self.cfg, lanes, self._blueprint)
         except BaseException:
             host.close()

@@ -82,7 +82,9 @@ class Voyage:
 
     def _order(self, first: int, stop: int, keep: bool) -> Order:
         saves = Pause.SAVE in self.plan.pause(stop)
-        asked = {timestep for timestep in range(first + 1, stop + 1) if self._cues.metrics(timestep)}
+        asked = {
+            timestep for timestep in range(first + 1, stop + 1) if self._cues.metrics(timestep)
+        }
         span = self._span
         return Order(
             first=first,
