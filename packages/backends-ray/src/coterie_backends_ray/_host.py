@@ -43,7 +43,8 @@ class RayHost(IslandHost):
 
     def room(self) -> int:
         """How many islands the cluster has CPUs and GPUs for now, at least 1."""
-        have, cfg = ray.cluster_resources(), self._cfg
+        have: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        cfg = self._cfg
         needed = {"CPU": cfg.cpus, "GPU": cfg.gpus, **cfg.resources}
         counts = [int(have.get(name, 0) / each) for name, each in needed.items() if each > 0]
         return max(1, min(counts, default=1))
@@ -129,9 +130,8 @@ class RayHost(IslandHost):
         cfg = self._cfg
         if again:
             self.stop(number)
-        grouped = self._group is not None and not again
         strategy: Any = "SPREAD"
-        if grouped:
+        if self._group is not None and not again:
             strategy = PlacementGroupSchedulingStrategy(
                 placement_group=self._group, placement_group_bundle_index=number
             )
@@ -173,7 +173,8 @@ def _reason(error: RayError) -> str:
 
 
 def _told_nodes() -> str:
-    nodes = [node for node in ray.nodes() if node.get("Alive")]
+    found: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    nodes = [node for node in found if node.get("Alive")]
     shares = ", ".join(
         f"{node['NodeManagerHostname']} with {node['Resources'].get('CPU', 0):g} CPUs"
         for node in nodes

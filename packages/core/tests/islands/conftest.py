@@ -74,10 +74,9 @@ class LocalHost(IslandHost):
 
 
 class LocalTrainer(IslandTrainer):
-    """Islands in this process."""
+    """Islands in this process; subclasses have ``host_settings``."""
 
     kind = "local-islands"
-    host_settings = {}
 
     def make_host(self):
         self.host = LocalHost(**self.host_settings)

@@ -86,7 +86,8 @@ class FarEnv(VectorEnv):
         """
         if self.given is not None:
             return self.given
-        return asked(self)["environment"]
+        state: State = asked(self)["environment"]
+        return state
 
     def load_state_dict(self, state: State) -> None:
         """Keep a state for the islands that come."""
@@ -122,7 +123,7 @@ def far_env(
     maker = make.make if isinstance(make, EnvRecipe) else make
     part = maker(1) if template is None else template
     kind = FarTeamEnv if isinstance(part, MultiAgentVectorEnv) else FarEnv
-    return kind(maker, part, num_envs)  # type: ignore[abstract]
+    return kind(maker, part, num_envs)
 
 
 def asked(env: FarEnv) -> State:

@@ -12,8 +12,8 @@ from .records import Answer
 class IslandHost(abc.ABC):
     """Starts islands somewhere and carries calls to them.
 
-    An island is an :class:`~coterie.islands.Island` in a process of its own. It must be given the calls
-    of one trainer in the order in which they were made, one at a time; whatever
+    An island is an :class:`~coterie.islands.Island` in a process of its own. It must be given
+    the calls of one trainer in the order in which they were made, one at a time; whatever
     :meth:`Island.answer` returns is the answer.
     """
 

@@ -119,7 +119,7 @@ class Island:
         except Exception as caught:
             error = caught
         kept = order.keep and error is None
-        stretch = Stretch(
+        return Stretch(
             first=order.first,
             steps=log.steps,
             outcome=log.outcome(),
@@ -132,7 +132,6 @@ class Island:
             members=clock.members,
             waited=waited,
         )
-        return stretch
 
     def do_metrics(self, _: None) -> dict[int, dict[str, float]]:
         """Hand over the scalars of members and environment since the last call, by index."""

@@ -116,7 +116,7 @@ def _far(env: Any) -> Any:
         raise ConfigError(
             f"{env.name}: each island makes an environment of its own, and nobody knows how; make "
             "it with coterie.make_env('kind:id', num_envs=…), or give "
-            "env=coterie.islands.far_env(make, num_envs), with a function that makes one of any size"
+            "env=coterie.islands.far_env(make, num_envs) with a function that makes them"
         )
     return far_env(env.recipe, env.num_envs, template=env)
 

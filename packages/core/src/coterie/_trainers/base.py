@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self, TypeAlias
 from attrs import evolve
 
 from .._agents.interface import Agent
-from .._checkpoints.folders import CHECKPOINTS, find_checkpoint, newest
+from .._checkpoints.folders import find_checkpoint
 from .._checkpoints.reading import Checkpoint, open_checkpoint
 from .._config.structure import structure, unstructure
 from .._controllers.build import ControllerChoice, make_controllers
@@ -41,7 +41,7 @@ from .interrupts import Interrupts
 from .life import Life
 from .members import Member
 from .population import make_members
-from .restoring import position_of, restore, warn_of_differences
+from .restoring import checkpoint_to_resume, position_of, restore, warn_of_differences
 from .seeds import reset_seed
 from .session import Session
 from .standing import Standing
@@ -447,12 +447,7 @@ class Trainer(abc.ABC):
 
     def _resume_from(self, resume: bool | str | Path) -> None:
         """Go on as the constructor's argument says; a run without a checkpoint begins."""
-        if not isinstance(resume, bool):
-            self._take_over(find_checkpoint(Path(resume)), None)
-            return
-        if self.directory is None:
-            raise ConfigError("resume=True goes on with the run in run_dir; give a run_dir")
-        found = newest(self.directory.path / CHECKPOINTS)
+        found = checkpoint_to_resume(resume, self.directory)
         if found is not None:
             self._take_over(found, None)
 

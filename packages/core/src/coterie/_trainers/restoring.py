@@ -7,17 +7,19 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 from attrs import asdict
 
+from .._checkpoints.folders import CHECKPOINTS, find_checkpoint, newest
 from .._checkpoints.manifest import Manifest, MemberRecord
 from .._checkpoints.reading import Checkpoint
 from .._controllers.group import Controllers
 from .._envs.boundary import Boundary
-from .._errors import CheckpointError, CheckpointMismatch, WorkerError
-from .._runs.directory import installed_versions
+from .._errors import CheckpointError, CheckpointMismatch, ConfigError, WorkerError
+from .._runs.directory import RunDirectory, installed_versions
 from .._runs.episodes import EpisodeTracker
 from .._types import State
 from .capture import Position, environment_record, failure_from, member_record
@@ -26,6 +28,26 @@ from .stopping import Stopper
 
 _FIXED = ("name", "kind", "seed", "scope")
 _TELLING = ("torch", "numpy", "gymnasium", "coterie-core", "coterie-agents", "coterie-envs")
+
+
+def checkpoint_to_resume(
+    resume: bool | str | Path, directory: RunDirectory | None
+) -> Checkpoint | None:
+    """Find the checkpoint that a trainer's ``resume`` means; ``None``: its run begins.
+
+    Args:
+        resume: Whether to go on with the trainer's own run, or where the checkpoint is.
+        directory: The run; ``None``: there is none.
+
+    Raises:
+        CheckpointError: There is none, or it can't be read.
+        ConfigError: There is no run to go on with.
+    """
+    if not isinstance(resume, bool):
+        return find_checkpoint(Path(resume))
+    if directory is None:
+        raise ConfigError("resume=True goes on with the run in run_dir; give a run_dir")
+    return newest(directory.path / CHECKPOINTS)
 
 
 def check_fit(
