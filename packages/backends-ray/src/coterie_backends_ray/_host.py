@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,6 +21,7 @@ from ._cfg import RayTrainerCfg
 from ._cluster import connect, disconnect
 
 _log = logging.getLogger("coterie")
+_LONGEST = 300
 
 
 class RayHost(IslandHost):
@@ -167,9 +169,13 @@ class RayHost(IslandHost):
 
 
 def _reason(error: RayError) -> str:
-    """Say in a line what became of an actor."""
+    """Say in a line what became of an actor: of what Ray tells, that which helps."""
     text = " ".join(str(error).split())
-    return text if len(text) <= 500 else f"{text[:500]} …"
+    text = re.sub(r"\b(class_name|actor_id|pid|name|namespace|ip): \S+ ?", "", text)
+    text = text.partition(" Some common causes include")[0].partition(" The actor never ran")[0]
+    found = re.search(r"because (its .*)", text)
+    text = text if found is None else found[1]
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
 
 
 def _told_nodes() -> str:

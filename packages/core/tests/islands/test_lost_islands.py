@@ -126,3 +126,18 @@ def test_an_evaluation_survives_a_loss(islands):
     same(reference, agents)
     assert [m.evaluation for m in summary.members] == [m.evaluation for m in expected.members]
     assert summary.timesteps == expected.timesteps
+
+
+def test_an_island_that_never_starts_does_not_cost_the_others(islands):
+    cfg = {"on_member_failure": "continue", "restarts": 0}
+    agents, summary, _ = disturbed(islands, {1: [0]}, runs=1, **cfg)
+    expected, _ = undisturbed()
+    assert [m.status for m in summary.members] == ["trained", "trained", "failed", "trained"]
+    for index in (0, 1, 3):
+        assert_same_state(expected[index].state_dict(), agents[index].state_dict())
+
+
+def test_a_lost_island_takes_part_in_the_next_run(islands):
+    cfg = {"on_member_failure": "continue", "restarts": 0}
+    _, summary, _ = disturbed(islands, {1: [6]}, runs=2, **cfg)
+    assert [m.status for m in summary.members] == ["trained"] * 4

@@ -60,6 +60,7 @@ def _check(options: Train) -> None:
     for name, low in (
         ("members", 1),
         ("num_envs", 1),
+        ("islands", 1),
         ("timesteps", 1),
         ("threads", 1),
         ("seed", 0),
@@ -129,8 +130,9 @@ def _override(raw: dict[str, Any], options: Train) -> None:
         put(_table(environment, "settings"), key, value)
     for key, value in parse_single("--trainer-set", options.trainer_settings).items():
         put(settings, key, value)
-    if options.timesteps is not None:
-        settings["timesteps"] = options.timesteps
+    for name in ("timesteps", "islands"):
+        if getattr(options, name) is not None:
+            settings[name] = getattr(options, name)
     settings.setdefault("headless", True)
     settings.setdefault("disable_progressbar", None)
     if options.render or options.headless:

@@ -41,6 +41,8 @@ class Train:
         members: Number of members. Default: as many as --set or --agent give values.
         num_envs: Number of instances of the environment. Default: 16 per member.
         trainer: Trainer. Default: sequential.
+        islands: Islands that the trainer ray spreads the members over. Default: as many as the
+            cluster has room for.
         timesteps: Timesteps to train for; each steps every instance once. Default: 100000.
         seed: Seed of the environment and of the first member; the others follow. Default: 0.
         device: Device of environment and agents, such as cuda:0. Default: cpu.
@@ -70,6 +72,7 @@ class Train:
     members: Count = None
     num_envs: Count = None
     trainer: Name = None
+    islands: Count = None
     timesteps: Count = None
     seed: Count = None
     device: Device = None

@@ -27,6 +27,8 @@ class IslandTrainerCfg(TrainerCfg):
         inside_cfg: Settings of that trainer that others do not have.
         stretch: The most timesteps that an island trains between two exchanges; ``None``: about
             as many as take a second. The results do not depend on it.
+        ahead: The most stretches that an island is ahead of the slowest: so long the others do not
+            wait for one that is started anew, and so long an interrupted run may take to end.
         keep_minutes: Minutes between two states of an island that are kept here, from which it
             is started anew if it is lost; every checkpoint is one, too.
         restarts: How often each island is started anew within a run.
@@ -38,7 +40,8 @@ class IslandTrainerCfg(TrainerCfg):
     inside: str = "sequential"
     inside_cfg: Mapping[str, Any] = field(factory=dict)
     stretch: int | None = field(default=None, validator=at_least(1))
-    keep_minutes: float = field(default=5.0, validator=more_than(0))
+    ahead: int = field(default=60, validator=at_least(2))
+    keep_minutes: float = field(default=1.0, validator=more_than(0))
     restarts: int = field(default=3, validator=at_least(0))
     start_timeout: float = field(default=180.0, validator=more_than(0))
     stretch_timeout: float = field(default=900.0, validator=more_than(0))

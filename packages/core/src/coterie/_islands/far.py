@@ -147,19 +147,28 @@ class FarBoundary(Boundary):
         env: What stands for them.
         non_finite: As for the base.
         debug: As for the base.
+
+    Attributes:
+        incomplete: Whether a part is lost for good, so that only a reset helps.
     """
 
     env: FarEnv
 
     def __init__(self, env: FarEnv, non_finite: NonFinite, debug: bool = False) -> None:
         super().__init__(env, non_finite, debug)
+        self.incomplete = False
         self._reset: Start | None = None
         self._given: State | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether all parts are where this object left them."""
+        return super().live and not self.incomplete
 
     def reset(self, seed: int | Sequence[int] | None) -> None:
         """Let all parts start new episodes; arguments as for the base."""
         self.abandon()
-        self.env.given = None
+        self.env.given, self.incomplete = None, False
         self._reset, self.observations = Start(resets=True, seed=seed), _SOMEWHERE
         self.claim()
 

@@ -83,7 +83,7 @@ class Islands(Place):
         fleet, training = self._running(), self._mode == "train"
         self._begin()
         self._done = span.first
-        voyage = Voyage(fleet, span, cues, self._cfg.stretch, self._env.interface.actors)
+        voyage = Voyage(fleet, span, cues, self._cfg, self._env.interface.actors)
         ending = False
         try:
             while True:
@@ -225,7 +225,6 @@ class Islands(Place):
         """Take in what islands have done."""
         for lane, call in voyage.finished():
             if call.lost is not None:
-                voyage.replay.lose(lane, self._lost(lane, voyage.replay.reached(lane)))
                 continue
             stretch = call.value()
             share = 1 / len(self._running().lanes)
@@ -239,6 +238,9 @@ class Islands(Place):
                 if stretch.exact:
                     opening = self._openings[lane.number]
                     self._running().keep(lane, call, stretch.kept, opening)
+        for lane in self._running().lanes:
+            if lane.lost is not None and not voyage.replay.misses(lane):
+                voyage.replay.lose(lane, self._lost(lane, voyage.replay.reached(lane)))
         self._around = None
         if not self._running().alive:
             self._fail(voyage.replay.failures_left())
@@ -249,7 +251,7 @@ class Islands(Place):
         if lane.lost is None:
             return []
         if self._env.edge is not None:
-            self._env.edge.abandon()
+            self._env.edge.incomplete = True
         members = [self._members[member.index] for member in lane.members]
         return [
             Failure(timestep=timestep, error=died(member, lane.lost, timestep))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .._trainers.loop import Cues, Pause, Span
 
-_AHEAD = 3
+_CHECKPOINTS_AHEAD = 3
 _SECONDS = 1.0
 _FIRST = 16
 
@@ -19,14 +19,15 @@ class Plan:
         span: The timesteps of the run.
         cues: Tell what is done when.
         most: The most timesteps in a stretch; ``None``: as many as take about a second.
+        ahead: The most stretches between an island and the slowest.
 
     Attributes:
         stop: The timestep that the run ends at.
     """
 
-    def __init__(self, span: Span, cues: Cues, most: int | None) -> None:
+    def __init__(self, span: Span, cues: Cues, most: int | None, ahead: int) -> None:
         self.stop = span.stop
-        self._cues, self._most = cues, most
+        self._cues, self._most, self._ahead = cues, most, ahead
         self._asked = span.first
         self._pauses: dict[int, Pause] = {}
         self._size = _FIRST if most is None else most
@@ -48,7 +49,12 @@ class Plan:
             Where it ends; ``None``: it can't begin yet.
         """
         passed = [timestep for timestep in self._pauses if done < timestep <= first]
-        if any(Pause.ACT & self._pauses[timestep] for timestep in passed) or len(passed) >= _AHEAD:
+        if (
+            any(Pause.ACT & self._pauses[timestep] for timestep in passed)
+            or len(passed) >= _CHECKPOINTS_AHEAD
+        ):
+            return None
+        if first - done >= self._ahead * self._size:
             return None
         last = min(first + self._size, self.stop)
         for timestep in range(first + 1, last + 1):

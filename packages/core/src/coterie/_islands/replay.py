@@ -53,6 +53,10 @@ class Replay:
         self._lost.add(lane.number)
         self._failures.setdefault(self.reached(lane), []).extend(failures)
 
+    def misses(self, lane: Lane) -> bool:
+        """Whether nothing more comes from an island."""
+        return lane.number in self._lost
+
     def reached(self, lane: Lane) -> int:
         """How many timesteps of an island are here."""
         return self._reached[lane.number]

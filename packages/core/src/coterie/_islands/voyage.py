@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from .._trainers.loop import Cues, Pause, Span
+from .cfg import IslandTrainerCfg
 from .fleet import Call, Fleet, Lane
 from .plan import Plan
 from .records import Order
@@ -20,7 +21,7 @@ class Voyage:
         fleet: The islands.
         span: The timesteps of the run.
         cues: Tell what is done when.
-        most: The most timesteps in a stretch; ``None``: as many as take about a second.
+        cfg: How long stretches are, and how far islands may be apart.
         actors: Actors of a multi-agent environment; empty for any other.
 
     Attributes:
@@ -29,9 +30,14 @@ class Voyage:
     """
 
     def __init__(
-        self, fleet: Fleet, span: Span, cues: Cues, most: int | None, actors: Sequence[str]
+        self,
+        fleet: Fleet,
+        span: Span,
+        cues: Cues,
+        cfg: IslandTrainerCfg,
+        actors: Sequence[str],
     ) -> None:
-        self.plan = Plan(span, cues, most)
+        self.plan = Plan(span, cues, cfg.stretch, cfg.ahead)
         self.replay = Replay(fleet.lanes, span.first, actors)
         self._fleet, self._span, self._cues = fleet, span, cues
         self._calls: dict[int, list[Call]] = {lane.number: [] for lane in fleet.lanes}
