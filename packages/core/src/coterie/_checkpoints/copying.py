@@ -68,7 +68,8 @@ class Copier:
         if self._is_there(stage, there):
             self._send_changed(stage, there, parts)
         else:
-            self._store.remove(stage.manifest)
+            if stage.manifest in there:  # of one that went another way
+                self._store.remove(stage.manifest)
             for name, part in parts.items():
                 if name.startswith(stage.prefix):
                     self._store.put(part.path, name, part.size)

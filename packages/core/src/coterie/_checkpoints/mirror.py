@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .._errors import CheckpointWriteError, ConfigError
 from .cfg import CheckpointCfg
-from .copying import Copier
+from .copying import RUN_ABOUT, Copier
 from .staging import Stage, hold
 from .store import Store
 
@@ -73,7 +73,12 @@ class Mirror:
             self.tell("the run is written here, copies are tried with each checkpoint")
 
     def submit(self, checkpoint: Path) -> None:
-        """Hand a checkpoint over, to be copied with the run's files as they are now."""
+        """Hand a checkpoint over, to be copied with the run's files as they are now.
+
+        Before the run has begun there is nothing yet that could go on elsewhere.
+        """
+        if not (self._run / RUN_ABOUT).exists():
+            return
         try:
             stage = hold(self._run, checkpoint)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import stat
@@ -80,7 +81,6 @@ def hold(run: Path, checkpoint: Path) -> Stage:
     folder.mkdir(mode=stat.S_IRWXU)
     parts = {}
     try:
-        replace_by_link(checkpoint / MANIFEST, folder / CHECKPOINTS / checkpoint.name / MANIFEST)
         for path in (*_files(checkpoint), *_files(run, top=True)):
             name = path.relative_to(run).as_posix()
             held = folder / name
@@ -89,10 +89,13 @@ def hold(run: Path, checkpoint: Path) -> Stage:
                 replace_by_link(path, held)
                 identity = about.st_ino, about.st_size, about.st_mtime_ns
                 parts[name] = Part(path=held, size=held.stat().st_size, identity=identity)
+        stage = Stage(source=checkpoint, folder=folder, parts=parts)
+        if stage.manifest not in parts:
+            raise FileNotFoundError(errno.ENOENT, "it is gone", str(checkpoint))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return Stage(source=checkpoint, folder=folder, parts=parts)
+    return stage
 
 
 def is_safe(name: str) -> bool:

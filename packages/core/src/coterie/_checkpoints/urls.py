@@ -60,13 +60,12 @@ def connect(url: str) -> tuple[Any, str]:
 
 
 def _check(url: str) -> None:
-    from fsspec import available_protocols, get_filesystem_class
-    from fsspec.registry import known_implementations
+    from fsspec.registry import get_filesystem_class, known_implementations, registry
 
     protocol = url.partition("://")[0]
     if "::" in url:
         raise ConfigError(f"{shown(url)} is a chain of URLs (::), which is not supported; give one")
-    known = available_protocols()
+    known = {*known_implementations, *registry}
     if protocol not in known:
         raise ConfigError(
             f"{shown(url)}: there is no protocol {protocol!r}{did_you_mean(protocol, known)} "

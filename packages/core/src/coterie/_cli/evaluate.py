@@ -23,15 +23,15 @@ _ABOUT = """Evaluate trained agents; nothing is learned.
   coterie eval runs/four --episodes 100
   coterie eval runs/four --members ppo-s0,ppo-s1 --video four.mp4
   coterie eval runs/four runs/five runs/five/checkpoints/step-000000012000
+  coterie eval s3://bucket/runs/four
 
 Members take their mean actions, in new episodes; those that failed are left out.
 
 Several runs, checkpoints or files of agents are compared in one environment.
 
-  coterie eval s3://bucket/runs/a
+The results are printed, and kept in the folder evaluations/ of each run.
 
-The results are printed, and kept in the folder evaluations/ of each run. A run that
-is given by its URL is only read: its results are printed, and kept nowhere."""
+A run that is given by its URL is only read: nothing is kept there."""
 
 
 @frozen(kw_only=True)

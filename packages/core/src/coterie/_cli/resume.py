@@ -26,7 +26,7 @@ _ABOUT = """Go on with a run that was interrupted, or killed, from its newest ch
   coterie resume runs/20261122-183000-CartPole-v1/checkpoints/step-000000012000
   coterie resume s3://bucket/runs/a --run-dir runs/a
 
-A run that is given by its URL is first brought to a folder here, and goes on in that.
+A run that is given by its URL is brought to a folder here, and goes on in it.
 
 Metrics and results go on in the same folder. --timesteps makes a run longer.
 
