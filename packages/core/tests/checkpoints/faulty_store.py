@@ -1,5 +1,6 @@
 """A store in memory that can be told to fail, to cut files short, and to wait."""
 
+import io
 import threading
 
 import fsspec
@@ -24,14 +25,39 @@ class FaultyStore(MemoryFileSystem):
         return super()._strip_protocol(str(path).replace("faulty://", "memory://", 1))
 
     def put_file(self, lpath, rpath, *args, **kwargs):
-        what = type(self).fault(rpath)
-        self.written.append(rpath)
         with open(lpath, "rb") as file:
-            content = file.read()
+            self._take(rpath, file.read())
+
+    def open(self, path, mode="rb", **kwargs):
+        if mode != "wb":
+            return super().open(path, mode, **kwargs)
+        return Written(lambda content: self._take(path, content))
+
+    def _take(self, path, content):
+        what = type(self).fault(path)
+        self.written.append(path)
         cut = what in ("cut", "break")
-        self.pipe_file(rpath, content[: len(content) // 2] if cut else content)
+        self.pipe_file(path, content[: len(content) // 2] if cut else content)
         if what == "break":
             raise ConnectionResetError("the line is dead")
+
+    def pipe_file(self, path, value, **kwargs):
+        with MemoryFileSystem.open(self, path, "wb") as file:
+            file.write(value)
+
+
+class Written(io.BytesIO):
+    """A file that arrives when it is closed, however that happens, as those of S3 do."""
+
+    def __init__(self, take):
+        super().__init__()
+        self.take = take
+
+    def close(self):
+        if not self.closed:
+            content = self.getvalue()
+            super().close()
+            self.take(content)
 
 
 class ForeignError(Exception):

@@ -72,10 +72,10 @@ class Copier:
                 self._store.remove(stage.manifest)
             for name, part in parts.items():
                 if name.startswith(stage.prefix):
-                    self._store.put(part.path, name, part.size)
+                    self._store.put(part.path, name, part.size, grows=False)
             self._send_changed(stage, there, parts)
             manifest = stage.parts[stage.manifest]
-            self._store.put(manifest.path, stage.manifest, manifest.size)
+            self._store.put(manifest.path, stage.manifest, manifest.size, grows=False)
             self._check({stage.manifest: manifest})
         self._prune(stage.source.name)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -109,25 +108,37 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
 
-    def put(self, source: Path, name: str, size: int) -> None:
+    def put(self, source: Path, name: str, size: int, *, grows: bool = True) -> None:
         """Copy the first bytes of a file to here, in place of what is there.
 
         Args:
-            source: The file, which may grow meanwhile.
+            source: The file.
             name: Name that the copy gets.
             size: Number of bytes.
+            grows: Whether more may be appended to the file meanwhile.
 
         Raises:
             OSError: It could not be copied; there may be a part of it.
         """
         path = self._path(name)
-        with _plain_errors():
+
+        def write() -> None:
             if self._local:
-                self._in_folder(lambda: _replace(source, Path(path), size), path)
-            elif source.stat().st_size == size:
-                self._in_folder(lambda: self._system.put_file(str(source), path), path)
+                _replace(source, Path(path), size)
+            elif grows:
+                with source.open("rb") as file, self._system.open(path, "wb") as target:
+                    _send(file, target, size)
             else:
-                self._in_folder(lambda: self._put_beginning(source, path, size), path)
+                self._system.put_file(str(source), path)
+
+        with _plain_errors():
+            try:
+                write()
+            except FileNotFoundError:
+                if not self._makes_folders:  # it would make a bucket
+                    raise
+                self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
+                write()
 
     def copy(self, name: str, source: Path, other: str, size: int) -> None:
         """Give a copy of a file here another name, without sending it again where that can be.
@@ -164,20 +175,6 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else self._root
 
-    def _in_folder(self, write: Callable[[], Any], path: str) -> None:
-        """Write to a file; make its folder first if it must be there and is not."""
-        try:
-            write()
-        except FileNotFoundError:
-            if not self._makes_folders:  # it would make a bucket
-                raise
-            self._system.makedirs(path.rpartition("/")[0], exist_ok=True)
-            write()
-
-    def _put_beginning(self, source: Path, path: str, size: int) -> None:
-        with source.open("rb") as file, self._system.open(path, "wb") as target:
-            _send(file, target, size)
-
 
 def _send(source: Any, target: Any, size: int) -> None:
     while size and (block := source.read(min(_BLOCK, size))):
@@ -191,10 +188,7 @@ def _replace(source: Path, target: Path, size: int) -> None:
     try:
         with source.open("rb") as file, made.open("xb") as copy:
             made.chmod(stat.S_IMODE(os.fstat(file.fileno()).st_mode))
-            if os.fstat(file.fileno()).st_size == size:
-                shutil.copyfileobj(file, copy, _BLOCK)
-            else:
-                _send(file, copy, size)
+            _send(file, copy, size)
         sync(made)
         os.replace(made, target)
     finally:
