@@ -27,6 +27,11 @@ class Copier:
     def __init__(self, store: Store, keep: int) -> None:
         self._store, self._keep = store, keep
         self._sent: dict[str, tuple[int, int, int]] = {}
+        self._base, self._since = (0, 0), set[str]()
+
+    def go_on_from(self, name: str) -> None:
+        """Take note that the run goes on from a checkpoint: later ones there are not its own."""
+        self._base, self._since = order_of(name), set()
 
     def require_own(self, run_id: str | None, there: Mapping[str, int] | None = None) -> None:
         """Check that no other run has checkpoints in the folder.
@@ -77,6 +82,7 @@ class Copier:
             manifest = stage.parts[stage.manifest]
             self._store.put(manifest.path, stage.manifest, manifest.size, grows=False)
             self._check({stage.manifest: manifest})
+        self._since.add(stage.source.name)
         self._prune(stage.source.name)
 
     def _is_there(self, stage: Stage, there: Mapping[str, int]) -> bool:
@@ -123,12 +129,12 @@ class Copier:
                 )
 
     def _prune(self, current: str) -> None:
-        """Remove old checkpoints, those that a kill left half, and what came after this one."""
+        """Remove old checkpoints, those that a kill left half, and those of abandoned ways."""
         there = self._store.files(CHECKPOINTS)
         names = checkpoint_names(there)
-        whole = [
-            n for n in names if f"{n}/{MANIFEST}" in there and order_of(n) <= order_of(current)
-        ]
+        past = [name for name in names if order_of(name) <= order_of(current)]
+        own = [name for name in past if order_of(name) <= self._base or name in self._since]
+        whole = [name for name in own if f"{name}/{MANIFEST}" in there]
         for name in set(names) - set(whole[-self._keep :]):
             with suppress(OSError):  # the next time will do
                 self._store.remove(f"{CHECKPOINTS}/{name}/{MANIFEST}")

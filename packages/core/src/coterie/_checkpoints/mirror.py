@@ -72,6 +72,10 @@ class Mirror:
             )
             self.tell("the run is written here, copies are tried with each checkpoint")
 
+    def go_on_from(self, checkpoint: Path) -> None:
+        """Take note that the run goes on from a checkpoint: what came after it is void."""
+        self._copier.go_on_from(checkpoint.name)
+
     def submit(self, checkpoint: Path) -> None:
         """Hand a checkpoint over, to be copied with the run's files as they are now.
 

@@ -134,6 +134,8 @@ class Checkpointer:
             remove_leftovers(folder)
         if self.last is not None:
             remove_later(self.last)
+            if self._mirror is not None:
+                self._mirror.go_on_from(self.last)
             best = {}
             for member, episodes in zip(members, tracker.members, strict=True):
                 value = episodes.mean_return
