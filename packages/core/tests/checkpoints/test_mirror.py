@@ -354,6 +354,7 @@ def test_a_second_signal_ends_the_wait(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
     assert time.monotonic() - started < 60  # the bound is 300 s
+    assert [mirror._left for mirror in mirror_module._BUSY] == [True]  # nor is there one at exit
     sender.join()
     gate.opened.set()
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"

@@ -124,8 +124,12 @@ class Mirror:
         """
         self.submit(checkpoint)
         bound = self._cfg.mirror_wait
-        if not self._wait(bound):
-            self._left = True
+        there = False
+        try:
+            there = self._wait(bound)
+        finally:  # who interrupts this wait does not want to wait again at exit
+            self._left = not there
+        if not there:
             self._failure = CheckpointWriteError(
                 f"the copy of {checkpoint} to {self._store.url} was not there after {bound:g} s "
                 "(checkpoints.mirror_wait); the checkpoint is whole here"
