@@ -41,7 +41,7 @@ def install(session: nox.Session, *what: str | Path, constraints: tuple[Path, ..
 def install_workspace(session: nox.Session, *more: str, constraints: tuple[Path, ...] = ()) -> None:
     """Install every package in editable mode, core with its extras, and ``more``."""
     extras = {
-        "coterie-core": "[plot,report,rich,tensorboard,video]",
+        "coterie-core": "[plot,remote,report,rich,tensorboard,video]",
         "coterie-evolution": "[optuna]",
     }
     editable = [f"-e{folder}{extras.get(name, '')}" for name, folder in FOLDER_OF.items()]

@@ -172,7 +172,8 @@ def make_trainer(
         run_dir: Folder that runs are written to; ``None``: nothing is written.
         loggers: Loggers beside those that every run has.
         resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
-            newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
+            newest checkpoint; or path or URL of a checkpoint, or of another run, to go on from.
+            A run that is not in ``run_dir`` is brought there from its ``checkpoints.mirror``.
         controllers: What acts on members between two timesteps, such as ``("pbt", {...})``.
 
     Raises:

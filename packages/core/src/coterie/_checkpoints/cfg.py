@@ -22,8 +22,13 @@ class CheckpointCfg:
         best: Whether ``best/`` keeps each member's agent from the checkpoint at which its mean
             return was highest.
         strict: Whether the first checkpoint that can't be written ends the run; otherwise the
-            third in a row does, or the last of the run.
+            third in a row does, or the last of the run. A copy that can't be written to
+            ``mirror`` ends it only if this is set.
         retries: How often ``on_member_failure="resume"`` goes back to a checkpoint.
+        mirror: Folder that checkpoints are copied to, with the files of the run, as a URL of
+            fsspec such as ``"s3://bucket/runs/a"``, or a path; it needs the extra ``remote``.
+            ``None``: they are in the run's folder only.
+        mirror_wait: Seconds that the end of a run waits for its last copy, at most.
     """
 
     interval: int | None = field(default=None, validator=at_least(1))
@@ -32,3 +37,5 @@ class CheckpointCfg:
     best: bool = True
     strict: bool = False
     retries: int = field(default=3, validator=at_least(0))
+    mirror: str | None = None
+    mirror_wait: float = field(default=300.0, validator=at_least(0))

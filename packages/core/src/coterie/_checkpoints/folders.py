@@ -13,6 +13,7 @@ from .._nearest import did_you_mean
 from .disk import remove_folder
 from .manifest import MANIFEST
 from .reading import Checkpoint, open_checkpoint
+from .urls import is_url
 
 CHECKPOINTS = "checkpoints"
 _NAME = re.compile(r"step-(\d{12})(?:-(\d+))?")
@@ -21,7 +22,7 @@ _NAME = re.compile(r"step-(\d{12})(?:-(\d+))?")
 def new_name(folder: Path, timestep: int) -> Path:
     """Name the next checkpoint of a timestep, of which there may be some already."""
     stem = f"step-{timestep:012d}"
-    orders = [_order(path) for path in committed(folder)]
+    orders = [order_of(path.name) for path in committed(folder)]
     number = 1 + max((number for step, number in orders if step == timestep), default=0)
     return folder / (stem if number == 1 else f"{stem}-{number}")
 
@@ -30,18 +31,25 @@ def committed(folder: Path) -> list[Path]:
     """List the checkpoints in a folder, the oldest first."""
     if not folder.is_dir():
         return []
-    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=_order)
+    found = (path for path in folder.iterdir() if is_checkpoint_name(path.name))
+    return sorted(found, key=lambda path: order_of(path.name))
 
 
-def _order(path: Path) -> tuple[int, int]:
-    match = _NAME.fullmatch(path.name)
+def is_checkpoint_name(name: str) -> bool:
+    """Whether a checkpoint of a run may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
+def order_of(name: str) -> tuple[int, int]:
+    """Tell from the name of a checkpoint its timestep, and which of that timestep it is."""
+    match = _NAME.fullmatch(name)
     assert match is not None
     return int(match[1]), int(match[2] or 1)
 
 
 def timestep_of(path: Path) -> int:
     """Tell from its name which timestep a checkpoint of a run is of."""
-    return _order(path)[0]
+    return order_of(path.name)[0]
 
 
 def prune(folder: Path, keep: int) -> None:
@@ -54,7 +62,7 @@ def prune(folder: Path, keep: int) -> None:
 def remove_later(path: Path) -> None:
     """Remove the checkpoints that came after one of them."""
     for other in committed(path.parent):
-        if _order(other) > _order(path):
+        if order_of(other.name) > order_of(path.name):
             with suppress(OSError):
                 remove_folder(other)
 
@@ -85,21 +93,29 @@ def newest(folder: Path) -> Checkpoint | None:
     return None
 
 
-def find_checkpoint(path: Path) -> Checkpoint:
+def find_checkpoint(where: str | Path) -> Checkpoint:
     """Open a checkpoint, or the newest one of a run.
 
     Args:
-        path: Folder of a checkpoint, of a run, or of a run's checkpoints.
+        where: Folder of a checkpoint, of a run, or of a run's checkpoints: a path, or a URL,
+            from which it is downloaded to a temporary folder.
 
     Raises:
         CheckpointNotFound: There is none.
         CheckpointError: It can't be read.
+        ConfigError: The URL has an unknown protocol.
+        PluginError: What the URL needs is not installed.
     """
+    if is_url(where):
+        from .fetching import fetch_checkpoint
+
+        return fetch_checkpoint(where)
+    path = Path(where)
     if path.is_file():
         raise CheckpointNotFound(f"{path} is a file; give the folder of a checkpoint or of a run")
     if not path.is_dir():
         raise CheckpointNotFound(f"there is no folder {path}{_near(path)}")
-    if (path / MANIFEST).exists() or _NAME.fullmatch(path.name):
+    if (path / MANIFEST).exists() or is_checkpoint_name(path.name):
         return open_checkpoint(path)
     inner = path if path.name == CHECKPOINTS else path / CHECKPOINTS
     found = newest(inner)

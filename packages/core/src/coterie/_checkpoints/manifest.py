@@ -24,7 +24,7 @@ FORMAT = 1
 MANIFEST = "MANIFEST.json"
 RUN_FILE = "run.safetensors"
 MEMBERS = "members"
-_LARGEST = 32 * 1024 * 1024
+LARGEST = 32 * 1024 * 1024
 _FILE = re.compile(r"(run|members/[A-Za-z0-9][A-Za-z0-9 ._=+,@-]*)\.safetensors")
 
 
@@ -169,7 +169,7 @@ def manifest_text(manifest: Manifest) -> str:
     """
     content = unstructure(manifest)
     text = json.dumps(content, indent=1, sort_keys=True)
-    if len(text) > _LARGEST - 100:
+    if len(text) > LARGEST - 100:
         raise CheckpointWriteError(
             f"the manifest would have {len(text):,} bytes, which is too long"
         )
@@ -187,7 +187,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     check_plain(path)
-    if path.stat().st_size > _LARGEST:
+    if path.stat().st_size > LARGEST:
         raise CheckpointUnsafe(f"{path} has {path.stat().st_size} bytes; it was not read")
     try:
         text = path.read_bytes().decode()  # not read_text, which reads "\r\n" as "\n"

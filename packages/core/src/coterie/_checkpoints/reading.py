@@ -19,10 +19,17 @@ class Checkpoint:
     Attributes:
         path: Its folder.
         manifest: What it holds.
+        origin: URL that it was downloaded from; empty: it was here.
     """
 
     path: Path
     manifest: Manifest
+    origin: str = ""
+
+    @property
+    def label(self) -> str:
+        """Where it is, for messages."""
+        return self.origin or str(self.path)
 
     def run_state(self) -> State:
         """Read the state of everything but the agents.

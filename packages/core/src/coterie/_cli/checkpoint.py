@@ -22,6 +22,7 @@ _ABOUT = """Look at a checkpoint, or check that it is whole. Nothing in it is ex
 
   coterie checkpoint inspect runs/20261122-183000-CartPole-v1
   coterie checkpoint verify runs/20261122-183000-CartPole-v1
+  coterie checkpoint inspect s3://bucket/runs/a
 
 Of a run, inspect shows the newest that is whole, and verify checks all."""
 
@@ -32,7 +33,7 @@ class CheckpointCommand:
 
     Attributes:
         action: What to do.
-        path: Folder of a checkpoint, or of a run.
+        path: Folder of a checkpoint, or of a run, or a URL of one.
         json: Print JSON in place of text.
         debug: Show tracebacks.
     """
@@ -48,18 +49,18 @@ class CheckpointCommand:
         if self.action == "inspect":
             from .._checkpoints.folders import find_checkpoint
 
-            self._print_one(find_checkpoint(Path(self.path)))
+            self._print_one(find_checkpoint(self.path))
             return FINE
-        return self._verify(Path(self.path))
+        return self._verify()
 
     def _print_one(self, checkpoint: Checkpoint) -> None:
         if self.json:
-            found = {"path": str(checkpoint.path), **asdict(checkpoint.manifest)}
+            found = {"path": checkpoint.label, **asdict(checkpoint.manifest)}
             print(json.dumps(found, indent=2))
         else:
-            print("\n".join([str(checkpoint.path), *describe(checkpoint.manifest)]))
+            print("\n".join([checkpoint.label, *describe(checkpoint.manifest)]))
 
-    def _verify(self, path: Path) -> int:
+    def _verify(self) -> int:
         """Read all of each checkpoint.
 
         Raises:
@@ -69,14 +70,14 @@ class CheckpointCommand:
 
         results: list[dict[str, Any]] = []
         failures: list[CheckpointError] = []
-        for folder in _folders(path):
+        for folder in _folders(self.path):
             try:
                 _read(folder)
             except CheckpointError as error:
                 failures.append(error)
-                results.append({"path": str(folder), "whole": False, "error": str(error)})
+                results.append({"path": folder, "whole": False, "error": str(error)})
             else:
-                results.append({"path": str(folder), "whole": True, "error": None})
+                results.append({"path": folder, "whole": True, "error": None})
         if self.json:
             print(json.dumps(results, indent=2))
         for row in () if self.json else results:
@@ -88,25 +89,34 @@ class CheckpointCommand:
         return FINE
 
 
-def _folders(path: Path) -> list[Path]:
+def _folders(where: str) -> list[str]:
+    """Find the checkpoints of a run; those elsewhere by their URLs."""
     from .._checkpoints.folders import CHECKPOINTS, committed
     from .._checkpoints.manifest import MANIFEST
+    from .._checkpoints.urls import is_url
     from .._errors import CheckpointNotFound
 
+    if is_url(where):
+        from .._checkpoints.fetching import list_checkpoints
+
+        return list_checkpoints(where)
+    path = Path(where)
     if (path / MANIFEST).exists():
-        return [path]
+        return [str(path)]
     found = committed(path / CHECKPOINTS) or committed(path)
     if found:
-        return found
+        return [str(one) for one in found]
     if path.is_dir() and path.name.startswith("step-"):
-        return [path]
+        return [str(path)]
     raise CheckpointNotFound(f"there is no checkpoint in {path}")
 
 
-def _read(folder: Path) -> None:
+def _read(folder: str) -> None:
+    from .._checkpoints.fetching import fetch_checkpoint
     from .._checkpoints.reading import open_checkpoint
+    from .._checkpoints.urls import is_url
 
-    checkpoint = open_checkpoint(folder)
+    checkpoint = fetch_checkpoint(folder) if is_url(folder) else open_checkpoint(Path(folder))
     checkpoint.run_state()
     for member in checkpoint.manifest.members:
         if member.file in checkpoint.manifest.files:

@@ -23,12 +23,15 @@ _ABOUT = """Evaluate trained agents; nothing is learned.
   coterie eval runs/four --episodes 100
   coterie eval runs/four --members ppo-s0,ppo-s1 --video four.mp4
   coterie eval runs/four runs/five runs/five/checkpoints/step-000000012000
+  coterie eval s3://bucket/runs/four
 
 Members take their mean actions, in new episodes; those that failed are left out.
 
 Several runs, checkpoints or files of agents are compared in one environment.
 
-The results are printed, and kept in the folder evaluations/ of each run."""
+The results are printed, and kept in the folder evaluations/ of each run.
+
+A run that is given by its URL is only read: nothing is kept there."""
 
 
 @frozen(kw_only=True)
@@ -36,7 +39,7 @@ class Eval:
     """Evaluate trained agents; nothing is learned.
 
     Attributes:
-        paths: Runs, checkpoints of runs, or files of agents.
+        paths: Runs, checkpoints of runs, or files of agents, or URLs of these.
         episodes: Episodes per member, the first ones of each instance. Default: 20, unless
             timesteps are given.
         timesteps: Timesteps to evaluate for; with episodes, at most. Default: 100000.
@@ -93,6 +96,7 @@ class Eval:
     def _write(self, found: Comparison, summary: Summary) -> list[Path]:
         """Write to each run what its own members came to; return the files."""
         from .._runs.directory import write_evaluation
+        from .remote import is_brought
 
         facts = self._facts()
         if len(self.paths) > 1:
@@ -103,6 +107,7 @@ class Eval:
         return [
             write_evaluation(run, evolve(summary, members=tuple(rows)), facts)
             for run, rows in runs.items()
+            if not is_brought(run)
         ]
 
     def _facts(self) -> dict[str, Any]:
@@ -125,13 +130,18 @@ class Eval:
             {**row, **_origin(entry, self.seed)}
             for entry, row in zip(found.entries, content["members"], strict=True)
         ]
-        content |= {"file": str(files[0]), "files": [str(file) for file in files]}
+        content |= {
+            "file": str(files[0]) if files else None,
+            "files": [str(file) for file in files],
+        }
         if self.video is not None:
             content |= {"video": self.video, "frames": frames}
         plain: dict[str, Any] = finite(content)
         return plain
 
     def _print(self, found: Comparison, summary: Summary, files: list[Path], frames: int) -> None:
+        from .._checkpoints.urls import is_url, shown
+
         print(f"{_table(found, summary)}\n")
         if summary.timesteps and not any(member.episodes for member in summary.members):
             print(f"no episode ended in {summary.timesteps} timesteps; raise --timesteps")
@@ -139,6 +149,8 @@ class Eval:
             print(f"video: {self.video} ({frames} frames)")
         for file in files:
             print(f"evaluation: {file}")
+        for path in filter(is_url, self.paths):
+            print(f"evaluation: not kept, {shown(path)} is only read")
 
 
 def _table(found: Comparison, summary: Summary) -> str:

@@ -18,6 +18,7 @@ from .._pictures.frames import shown
 from .._seeding import derive_seed
 from .comparison import Comparison, compare
 from .options import progress_settings
+from .remote import brought
 from .sources import find_source
 from .threads import torch_threads
 
@@ -51,7 +52,7 @@ def evaluate(options: Eval) -> tuple[Comparison, Summary, int]:
     """
     _check(options)
     names = None if options.members is None else _split(options.members)
-    sources = [find_source(Path(path)) for path in options.paths]
+    sources = [find_source(brought(path)) for path in options.paths]
     found = compare(sources, names, options.instances)
     experiment = _for_evaluation(found.experiment, options)
     with torch_threads(None), _built(experiment, options.video is not None) as trainer:

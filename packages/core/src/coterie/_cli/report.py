@@ -17,6 +17,7 @@ _ABOUT = """Report on runs: curves, statistics over seeds, tables, one page.
 
   coterie report runs/20261122-183000-CartPole-v1
   coterie report runs/lr-* --out paper/report
+  coterie report s3://bucket/runs/a
 
 Members of all the runs that differ in their seeds alone are one group.
 
@@ -30,10 +31,11 @@ class ReportOnRuns:
     """Report on runs: curves, statistics over seeds, tables, one page.
 
     Attributes:
-        runs: Folders of the runs, as coterie train made them.
+        runs: Folders of the runs, as coterie train made them, or URLs of these.
         metric: Scalar that is reported on; greater counts as better.
         out: Folder of the report; an earlier one there is replaced. Default: report in the
-            folder of the run, or, of N runs, report-N-runs in that of the first.
+            folder of the run, or, of N runs, report-N-runs in that of the first; where that is
+            given by its URL, report-NAME or report-N-runs here.
         points: Number of points of each curve.
         resamples: Number of draws of each bootstrap.
         seed: Seed of these draws.
@@ -55,11 +57,13 @@ class ReportOnRuns:
         """Make the report, print the results of the groups, and return the exit code."""
         self._check()
         from .._report.build import PAGE, Options, make_report
+        from .remote import brought
 
+        folder = self._folder()
         options = Options(
             metric=self.metric, points=self.points, resamples=self.resamples, seed=self.seed
         )
-        report = make_report([Path(run) for run in self.runs], self._folder(), options)
+        report = make_report([brought(run, whole=False) for run in self.runs], folder, options)
         print(_results(report.groups))
         for warning in report.warnings:
             print(f"note: {warning}", file=sys.stderr)
@@ -79,8 +83,15 @@ class ReportOnRuns:
     def _folder(self) -> Path:
         if self.out is not None:
             return Path(self.out)
-        different = len({Path(run).resolve() for run in self.runs})
-        return Path(self.runs[0]) / ("report" if different == 1 else f"report-{different}-runs")
+        from .._checkpoints.urls import is_url
+        from .remote import run_name
+
+        first = self.runs[0]
+        different = len({run if is_url(run) else Path(run).resolve() for run in self.runs})
+        name = "report" if different == 1 else f"report-{different}-runs"
+        if is_url(first):
+            return Path(f"report-{run_name(first)}" if different == 1 else name)
+        return Path(first) / name
 
 
 def _results(rows: tuple[dict[str, object], ...]) -> str:

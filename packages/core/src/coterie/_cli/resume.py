@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from tyro.conf import Positional, UseAppendAction, arg
 
 from .failures import FINE
-from .options import Count, Device, Flag, Name, Progress, progress_settings
+from .options import Count, Device, Flag, Folder, Name, Progress, progress_settings
 
 if TYPE_CHECKING:
     from .._checkpoints.reading import Checkpoint
@@ -24,6 +24,9 @@ _ABOUT = """Go on with a run that was interrupted, or killed, from its newest ch
   coterie resume runs/20261122-183000-CartPole-v1
   coterie resume runs/20261122-183000-CartPole-v1 --timesteps 200000
   coterie resume runs/20261122-183000-CartPole-v1/checkpoints/step-000000012000
+  coterie resume s3://bucket/runs/a --run-dir runs/a
+
+A run that is given by its URL is brought to a folder here, and goes on in it.
 
 Metrics and results go on in the same folder. --timesteps makes a run longer.
 
@@ -35,7 +38,9 @@ class Resume:
     """Go on with a run from a checkpoint.
 
     Attributes:
-        run_dir: Folder of the run, or of one of its checkpoints.
+        source: Folder of the run, or of one of its checkpoints, or a URL of these.
+        run_dir: Folder that a run is brought to which is given by its URL, new or empty.
+            Default: runs/NAME, named like the run.
         timesteps: Where the count of timesteps shall end. Default: where it was to.
         trainer: Trainer. Default: as before.
         trainer_settings: Setting of the trainer, such as on_member_failure=continue.
@@ -48,7 +53,8 @@ class Resume:
     """
 
     about: ClassVar[str] = _ABOUT
-    run_dir: Annotated[Positional[str], arg(name="run", metavar="RUN", help_behavior_hint="")]
+    source: Annotated[Positional[str], arg(name="run", metavar="RUN", help_behavior_hint="")]
+    run_dir: Folder = None
     timesteps: Count = None
     trainer: Name = None
     trainer_settings: Annotated[
@@ -67,10 +73,11 @@ class Resume:
         from .threads import torch_threads
         from .train import conclude
 
-        if _only_begun(Path(self.run_dir)):
+        source = self._here()
+        if _only_begun(source):
             with torch_threads(self.threads):
-                return conclude(self._begin(Path(self.run_dir)), Path(self.run_dir))
-        checkpoint = find_checkpoint(Path(self.run_dir))
+                return conclude(self._begin(source), source)
+        checkpoint = find_checkpoint(source)
         run = checkpoint.path.parent.parent
         threads = checkpoint.manifest.torch_threads if self.threads is None else self.threads
         with torch_threads(threads):
@@ -83,6 +90,22 @@ class Resume:
             )
             return FINE
         return conclude(summary, run)
+
+    def _here(self) -> Path:
+        """Return the path of what to go on from; a run elsewhere is brought here first."""
+        from .._checkpoints.urls import is_url, shown
+        from .._errors import ConfigError
+        from .remote import new_run
+
+        if is_url(self.source):
+            found = new_run(self.source, self.run_dir)
+            print(f"brought {shown(self.source)} to {found}", flush=True)
+            return found
+        if self.run_dir is not None:
+            raise ConfigError(
+                f"--run-dir is for a run given by its URL; {self.source} goes on where it is"
+            )
+        return Path(self.source)
 
     def _begin(self, run: Path) -> Summary:
         """Do all of a run that was killed before its first checkpoint."""

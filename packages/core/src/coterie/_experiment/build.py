@@ -32,7 +32,8 @@ def build_experiment(
         experiment: The experiment, or what :func:`~coterie.load_experiment` reads one from.
         run_dir: Folder that the run is written to, new or empty; ``None``: nothing is written.
         resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
-            newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
+            newest checkpoint; or path or URL of a checkpoint, or of another run, to go on from.
+            A run that is not in ``run_dir`` is brought there from its ``checkpoints.mirror``.
 
     Returns:
         The trainer; its ``env`` is closed at exit, or when you close it.

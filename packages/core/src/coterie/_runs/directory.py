@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import sys
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -16,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from .._checkpoints.disk import FolderLock, make_folder, remove_leftovers
+from .._checkpoints.disk import DOOMED, UNFINISHED, FolderLock, make_folder, remove_leftovers
 from .._config.files import read_mapping
 from .._errors import CheckpointWriteError, ConfigError
 from .records import RunInfo, Summary
@@ -71,6 +72,12 @@ class RunDirectory:
         self._facts = dict(read_mapping(self.path / "run.json"))
         self._tidy()
 
+    @property
+    def run_id(self) -> str | None:
+        """What tells the run from all others; ``None``: it was not begun yet."""
+        found = self._facts.get("id")
+        return found if isinstance(found, str) and found else None
+
     def _tidy(self) -> None:
         """Remove what a process left that was killed while it wrote, unless one is at work."""
         try:
@@ -120,6 +127,7 @@ class RunDirectory:
             resumed = [*resumed, {"timestep": resumed_at, "at": _now()}]
         self._facts = {
             "format": FORMAT,
+            "id": self.run_id or uuid.uuid4().hex,
             "status": "running",
             "started": self._facts.get("started", _now()),
             "resumed": resumed,
@@ -163,7 +171,10 @@ class RunDirectory:
 
 def _holds_nothing(folder: Path) -> bool:
     """Whether there is nothing in a folder but what a run that was killed at once leaves."""
-    return {path.name for path in folder.iterdir()} <= {".lock", ".run.json.new"}
+    return all(
+        path.name in (".lock", ".run.json.new") or path.name.startswith((UNFINISHED, DOOMED))
+        for path in folder.iterdir()
+    )
 
 
 def write_evaluation(run: Path, summary: Summary, facts: Mapping[str, Any] | None = None) -> Path:

@@ -28,13 +28,12 @@ from .._loggers.build import check_loggers, make_loggers
 from .._loggers.group import Loggers
 from .._progress.choose import check_progress
 from .._runs.counted import CountedEpisodes
-from .._runs.directory import RunDirectory
 from .._runs.episodes import EpisodeTracker
 from .._runs.records import RunInfo, Summary
 from .._steering.steering import Steering
 from .capture import Capture, Position
 from .cfg import TrainerCfg
-from .checkpointing import make_checkpointer, save_at_rest
+from .checkpointing import make_checkpointer, open_directory, save_at_rest
 from .evaluation import Evaluation, plan_evaluation, training_kept
 from .facts import describe, run_facts, run_info
 from .interrupts import Interrupts
@@ -70,7 +69,7 @@ class Trainer(abc.ABC):
             With a ``run_dir``, ``"csv"`` is always among them.
         experiment: The experiment that all this was made from, to be written beside the run.
         resume: Whether to go on with the run that ``run_dir`` holds, if it has one, from its
-            newest checkpoint; or the path of a checkpoint, or of another run, to go on from.
+            newest checkpoint; or path or URL of a checkpoint, or of another run, to go on from.
         controllers: What acts on members between two timesteps: names of controller plugins,
             ``(name, settings)`` pairs, or :class:`~coterie.Controller` objects.
 
@@ -111,9 +110,7 @@ class Trainer(abc.ABC):
         self.check_settings()
         self.members: tuple[Member, ...] = make_members(env, agents, scopes)
         self.experiment = experiment
-        self.directory = (
-            None if run_dir is None else RunDirectory(run_dir, again=resume is not False)
-        )
+        self.directory = open_directory(run_dir, resume, self.cfg)
         check_progress(self.cfg.progress)
         self._loggers = check_loggers(loggers, self.directory is not None)
         self._steering = Steering()
@@ -226,8 +223,8 @@ class Trainer(abc.ABC):
         anew, which a warning tells.
 
         Args:
-            path: Folder of a checkpoint, or of a run, whose newest one is taken; ``None``: this
-                trainer's run.
+            path: Folder of a checkpoint, or of a run, whose newest one is taken, or the URL of
+                one; ``None``: this trainer's run.
             timesteps: Where the count of timesteps shall end; ``None``: where it was to.
 
         Returns:
@@ -243,7 +240,7 @@ class Trainer(abc.ABC):
         if path is None and self.directory is None:
             raise ConfigError("give the path of a checkpoint: this trainer has no run_dir")
         with self._running():
-            where = self.directory.path if path is None and self.directory else Path(str(path))
+            where = self.directory.path if path is None and self.directory else str(path)
             self._take_over(find_checkpoint(where), timesteps)
         return self.timestep
 
@@ -456,7 +453,7 @@ class Trainer(abc.ABC):
         if timesteps is not None and timesteps <= manifest.timestep:
             raise ConfigError(
                 f"timesteps={timesteps}, but {manifest.timestep} are done already in "
-                f"{checkpoint.path}; give more"
+                f"{checkpoint.label}; give more"
             )
         parts = self._boundary, self._tracker, self._stopper, self._controllers
         state = restore(checkpoint, self.members, *parts)

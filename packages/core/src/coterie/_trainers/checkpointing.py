@@ -13,6 +13,7 @@ from attrs import evolve
 
 from .._checkpoints.cfg import CheckpointCfg
 from .._checkpoints.disk import remove_leftovers, replace_by_link
+from .._checkpoints.fetching import fetch_run, holds_checkpoints
 from .._checkpoints.folders import (
     CHECKPOINTS,
     committed,
@@ -22,6 +23,7 @@ from .._checkpoints.folders import (
     timestep_of,
 )
 from .._checkpoints.manifest import MEMBERS
+from .._checkpoints.mirror import Mirror
 from .._checkpoints.writing import write_checkpoint
 from .._errors import CheckpointWriteError, ConfigError
 from .._executors.saving import member_file, save_members
@@ -36,18 +38,53 @@ AGENTS, BEST = "agents", "best"
 _PATIENCE = 3
 
 
+def open_directory(
+    run_dir: str | Path | None, resume: bool | str | Path, cfg: TrainerCfg
+) -> RunDirectory | None:
+    """Open the folder of a run; ``None`` where there shall be none.
+
+    A run that is to go on, but is not here, is brought from its mirror, if it is there.
+
+    Raises:
+        ConfigError: The folder holds something else.
+        CheckpointError: The mirror can't be read.
+        PluginError: What the mirror's URL needs is not installed.
+    """
+    if run_dir is None:
+        return None
+    directory = RunDirectory(run_dir, again=resume is not False)
+    mirror = cfg.checkpoints.mirror
+    begun = (directory.path / "run.json").exists()
+    if resume is not True or begun or mirror is None or not holds_checkpoints(mirror):
+        return directory
+    fetch_run(mirror, directory.path)
+    return RunDirectory(run_dir, again=True)
+
+
 def make_checkpointer(directory: RunDirectory | None, cfg: TrainerCfg) -> Checkpointer | None:
     """Make what writes the checkpoints of a run; ``None`` where there shall be none.
 
     Raises:
-        ConfigError: Members that fail shall go back to checkpoints, but there are none.
+        ConfigError: Members that fail shall go back to checkpoints, or these are to be copied,
+            but there are none; or where they are to be copied to is no place for them.
+        PluginError: What the URL of the copies needs is not installed.
     """
     if directory is not None and cfg.checkpoints.keep > 0:
-        return Checkpointer(directory.path, cfg.checkpoints)
+        return Checkpointer(directory.path, cfg.checkpoints, _make_mirror(directory, cfg))
+    if directory is not None and cfg.checkpoints.mirror is not None:
+        raise ConfigError("checkpoints.mirror copies checkpoints; keep at least 1")
     if cfg.on_member_failure == "resume":
         missing = "run_dir" if directory is None else "checkpoints.keep of at least 1"
         raise ConfigError(f'on_member_failure="resume" goes back to a checkpoint; give a {missing}')
     return None
+
+
+def _make_mirror(directory: RunDirectory, cfg: TrainerCfg) -> Mirror | None:
+    if cfg.checkpoints.mirror is None:
+        return None
+    mirror = Mirror(cfg.checkpoints.mirror, directory.path, cfg.checkpoints)
+    mirror.require_own(directory.run_id)
+    return mirror
 
 
 class Checkpointer:
@@ -56,16 +93,17 @@ class Checkpointer:
     Args:
         run: The run's folder.
         cfg: When, and which are kept.
+        mirror: Copies them elsewhere; ``None``: nobody does.
 
     Attributes:
         best: The highest mean return of each member at a checkpoint so far, by name.
         last: The newest checkpoint that this object wrote; ``None``: none yet.
     """
 
-    def __init__(self, run: Path, cfg: CheckpointCfg) -> None:
+    def __init__(self, run: Path, cfg: CheckpointCfg, mirror: Mirror | None = None) -> None:
         self.best: dict[str, float] = {}
         self.last: Path | None = None
-        self._run, self._cfg = run, cfg
+        self._run, self._cfg, self._mirror = run, cfg, mirror
         self._folder = run / CHECKPOINTS
         self._failures = 0
         self._since = time.monotonic()
@@ -96,6 +134,8 @@ class Checkpointer:
             remove_leftovers(folder)
         if self.last is not None:
             remove_later(self.last)
+            if self._mirror is not None:
+                self._mirror.go_on_from(self.last)
             best = {}
             for member, episodes in zip(members, tracker.members, strict=True):
                 value = episodes.mean_return
@@ -113,6 +153,10 @@ class Checkpointer:
             with_metrics: Whether metrics are written then; time alone waits for that.
         """
         cfg = self._cfg
+        if self._mirror is not None:
+            if self._mirror.failed_for_good:
+                return True  # to tell of it where the run can end
+            self._mirror.tell()
         if cfg.interval is not None and done % cfg.interval == 0:
             return True
         late = cfg.minutes is not None and time.monotonic() - self._since >= cfg.minutes * 60
@@ -133,7 +177,8 @@ class Checkpointer:
             Its folder.
 
         Raises:
-            CheckpointWriteError: It could not be written; those before are as they were.
+            CheckpointWriteError: It could not be written; those before are as they were. Or it
+                was, but an earlier one could not be copied elsewhere.
         """
         self._since = time.monotonic()
         best = self._better(capture)
@@ -146,7 +191,24 @@ class Checkpointer:
         if capture.position.timestep > capture.position.first_timestep:
             self._try_to_publish(path, kept)
         prune(self._folder, self._cfg.keep)
+        if self._mirror is not None:
+            self._mirror.tell()
+            self._mirror.submit(path)
         return path
+
+    def finish(self, hurried: bool) -> None:
+        """Let the copies elsewhere be completed, when a run has ended and all of it is written.
+
+        Args:
+            hurried: Whether to leave it at what is there.
+
+        Raises:
+            CheckpointWriteError: They could not be, and that shall end the run.
+        """
+        if self._mirror is not None and hurried:
+            self._mirror.leave()
+        elif self._mirror is not None and self.last is not None:
+            self._mirror.finish(self.last)
 
     def forgive(self, error: CheckpointWriteError) -> None:
         """Take note of a checkpoint that could not be written in the middle of a run.

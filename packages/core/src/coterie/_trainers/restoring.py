@@ -44,7 +44,7 @@ def checkpoint_to_resume(
         ConfigError: There is no run to go on with.
     """
     if not isinstance(resume, bool):
-        return find_checkpoint(Path(resume))
+        return find_checkpoint(resume)
     if directory is None:
         raise ConfigError("resume=True goes on with the run in run_dir; give a run_dir")
     return newest(directory.path / CHECKPOINTS)
@@ -125,7 +125,7 @@ def restore(
     Raises:
         CheckpointError: A file can't be read, or does not fit; nothing was changed.
     """
-    check_fit(checkpoint.manifest, members, boundary, checkpoint.path)
+    check_fit(checkpoint.manifest, members, boundary, checkpoint.label)
     undo: list[Callable[[], None]] = []
     try:
         state = checkpoint.run_state()
@@ -146,7 +146,7 @@ def restore(
         if isinstance(error, CheckpointError) or not isinstance(error, Exception):
             raise
         raise CheckpointMismatch(
-            f"{checkpoint.path} does not fit: {type(error).__name__}: {error}"
+            f"{checkpoint.label} does not fit: {type(error).__name__}: {error}"
         ) from error
     return state
 

@@ -349,6 +349,9 @@ class Session:
         summary = self.recorder.summary(word, self._timings())
         # The recorder comes last: a logger may have to wait for its service.
         books = [partial(self._write, status, summary), partial(self.recorder.finish, summary)]
+        if self.checkpointer is not None:  # last of all: it copies what the others wrote
+            hurried = isinstance(error, KeyboardInterrupt)
+            books.append(partial(self.checkpointer.finish, hurried))
         troubles += _attempt(books)
         if error is not None:
             self._annotate(error, troubles)
