@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from coterie import ConfigError, EnvAdapter
+from coterie._registry import nouns
 from coterie._registry.manager import register, reset_registry
 from coterie.plugins import AgentPlugin, EnvPlugin, hookimpl
 from coterie.testing import BrokenEnv, CountingEnv, RaisingAgent, SumAgent
+
+
+@pytest.fixture
+def not_installed(monkeypatch):
+    """Let the trainer ``absent`` be one of Coterie's own that is not installed."""
+    monkeypatch.setitem(nouns._OFFERS, "coterie-backends-absent", {"trainer": ("absent",)})
 
 
 class DrawnEnv(CountingEnv):

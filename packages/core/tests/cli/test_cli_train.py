@@ -70,11 +70,12 @@ def test_runs_of_the_same_second_do_not_meet(tmp_path, monkeypatch):
         ((*RUN, "--trainer", "step"), 2, "'sequential' does the same by itself"),
         (("train", "testing:Nowhere-v0", "--agent", "sum"), 2, "there is no 'Nowhere-v0'"),
         (("train", "testing:Counting-v0", "--agent", "summ"), 3, "did you mean 'sum'?"),
-        ((*RUN, "--trainer", "ray"), 3, "pip install coterie-backends-ray"),
+        ((*RUN, "--trainer", "absent"), 3, "pip install coterie-backends-absent"),
         ((*RUN, "--device", "cuda:99"), 2, "device 'cuda:99'"),
         ((*RUN, "--num-envs", "1"), 2, "2 agents need at least 2 instances"),
     ],
 )
+@pytest.mark.usefixtures("not_installed")
 def test_bad_input_gets_a_message_and_leaves_nothing(tmp_path, capsys, arguments, code, words):
     assert main(list(arguments)) == code
     captured = capsys.readouterr()

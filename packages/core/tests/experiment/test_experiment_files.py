@@ -99,24 +99,26 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_place():
     assert text.startswith("8 problems in experiment:")
 
 
+@pytest.mark.usefixtures("not_installed")
 def test_names_without_a_plugin_alone_are_a_plugin_error():
     with pytest.raises(PluginNotFound, match="there is no agent 'summ'"):
         load({"agent": "summ"}, {"agent": "summ"})
-    with pytest.raises(PluginNotFound, match="pip install coterie-backends-ray"):
-        load({"agent": "sum"}, trainer={"name": "ray"})
+    with pytest.raises(PluginNotFound, match="pip install coterie-backends-absent"):
+        load({"agent": "sum"}, trainer={"name": "absent"})
     with pytest.raises(PluginNotFound, match="there is no environment 'nowhere'"):
         load({"agent": "sum"}, environment={"id": "nowhere:X-v0", "num_envs": 2})
 
 
+@pytest.mark.usefixtures("not_installed")
 def test_a_plugin_that_did_not_load_is_named_as_broken(monkeypatch):
     from coterie._registry.entries import FailedPlugin, Source
     from coterie._registry.manager import registry
 
-    source = Source(plugin="ray", distribution="coterie-backends-ray", version="9")
+    source = Source(plugin="absent", distribution="coterie-backends-absent", version="9")
     failure = FailedPlugin(source=source, reason="ImportError: no such thing")
     monkeypatch.setattr(registry(), "_failed", [failure])
     with pytest.raises(PluginError, match="no such thing") as caught:
-        load({"agent": "sum"}, trainer={"name": "ray"})
+        load({"agent": "sum"}, trainer={"name": "absent"})
     assert not isinstance(caught.value, PluginNotFound)
 
 
