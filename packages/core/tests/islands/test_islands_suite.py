@@ -1,8 +1,8 @@
-"""Trainers with islands do what every trainer must; see the suite."""
+"""Trainers with islands do what every trainer must; see the suites."""
 
 import pytest
 
-from coterie.testing import TrainerSuite
+from coterie.testing import TeamTrainerSuite, TrainerSuite
 
 
 class TestIslands(TrainerSuite):
@@ -19,3 +19,13 @@ class TestIslands(TrainerSuite):
 
 class TestShortStretches(TestIslands):
     stretch = 3
+
+
+class TestIslandsOfTeams(TeamTrainerSuite):
+    @pytest.fixture(autouse=True)
+    def _take(self, islands):
+        self.islands = islands
+
+    def make_trainer(self, **arguments):
+        cfg = {**arguments.pop("cfg", {}), "stretch": 5}
+        return self.islands.make(**arguments, cfg=cfg)

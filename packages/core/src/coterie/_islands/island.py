@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-from .._agents.transition import Transition
 from .._envs.boundary import Boundary
 from .._envs.team_boundary import make_boundary
-from .._errors import TrainerStateError, WorkerError, WorkerStartError
+from .._errors import TrainerStateError, WorkerError
 from .._executors.interface import Place
 from .._registry.manager import registry
 from .._runs.info_scalars import InfoScalars
 from .._trainers.loop import Clock, Cues, Pause, Span
 from .._trainers.members import Member
-from .._transport.packing import find_culprit, pack, to_cpu, unpack
+from .._transport.packing import pack, to_cpu, unpack
 from .._types import State
 from .errors import pack_error
-from .records import Answer, Blueprint, Failure, Opening, Order, Seat, Start, Stretch
-
-_OUTCOME = ("rewards", "terminated", "truncated", "valid", "ended")
+from .log import Log
+from .records import Answer, Blueprint, Failure, Opening, Order, Start, Stretch
+from .seats import renumbered, unpack_seat
 
 
 class Island:
@@ -45,6 +42,7 @@ class Island:
         self._members: list[Member] = []
         self._executor: Place | None = None
         self._boundary: Boundary | None = None
+        self._first = 0
         self._told: set[int] = set()
         self._left_at = time.perf_counter()
 
@@ -57,6 +55,9 @@ class Island:
         """
         try:
             return Answer(value=getattr(self, f"do_{call}")(argument))
+        except WorkerError as error:
+            named = renumbered(error, self._first)
+            return Answer(error=pack_error(named, self._blueprint.about))
         except BaseException as error:
             return Answer(error=pack_error(error, self._blueprint.about))
         finally:
@@ -65,10 +66,11 @@ class Island:
     def do_open(self, packed: bytes) -> list[Failure]:
         """Take members over for a run; return those that failed at it."""
         opening: Opening = unpack(packed)
-        self._told = {seat.index for seat in opening.seats if seat.status == "failed"}
         found: list[Failure] = []
-        self._members = [_unpack_seat(seat, found) for seat in opening.seats]
-        self._told |= {failure.error.agent_index for failure in found}
+        self._first = opening.seats[0].index
+        seats = enumerate(opening.seats)
+        self._members = [unpack_seat(seat, place, found) for place, seat in seats]
+        self._told = {member.index for member in self._members if member.failure is not None}
         if self._executor is None:
             self._executor = self._make_executor()
         blueprint = self._blueprint
@@ -100,7 +102,7 @@ class Island:
         assert self._boundary is not None
         executor = self._place
         waited = time.perf_counter() - self._left_at
-        log, clock = _Log(), Clock()
+        log, clock = Log(), Clock()
         cues = Cues(
             stop=lambda: clock.timestep + 1 >= order.stop,
             pause=lambda timestep: Pause(0),
@@ -136,13 +138,13 @@ class Island:
     def do_metrics(self, _: None) -> dict[int, dict[str, float]]:
         """Hand over the scalars of members and environment since the last call, by index."""
         rows = zip(self._members, self._place.metrics(), self._infos.take(), strict=True)
-        return {member.index: {**scalars, **infos} for member, scalars, infos in rows}
+        return {self._index(member): {**scalars, **infos} for member, scalars, infos in rows}
 
     def do_snapshot(self, wanted: tuple[Sequence[int], bool]) -> bytes:
         """Return states of members by index, packed."""
         indices, learned = wanted
-        members = [member for member in self._members if member.index in indices]
-        return pack(to_cpu(self._place.snapshot(members, learned=learned)))
+        members = [self._member(index) for index in indices]
+        return pack(self._states(members, learned=learned))
 
     def do_restore(self, given: tuple[int, bytes]) -> None:
         """Give a member a state."""
@@ -162,14 +164,14 @@ class Island:
         """Return everything that the island goes on from, packed."""
         active = [member for member in self._members if member.active]
         found = self._surroundings() if self._env.saves_state else {}
-        return pack(to_cpu({"members": self._place.snapshot(active), **found}))
+        return pack({"members": self._states(active), **to_cpu(found)})
 
     def do_load(self, packed: bytes) -> None:
         """Go to where :meth:`do_keep` was called, with members that were given before."""
         kept = unpack(packed)
         for member in self._members:
-            if member.index in kept["members"]:
-                self._place.restore(member, kept["members"][member.index])
+            if self._index(member) in kept["members"]:
+                self._place.restore(member, kept["members"][self._index(member)])
         self._go_to(Start(resets=False, environment=kept["environment"], boundary=kept["boundary"]))
 
     def do_describe(self, _: None) -> str:
@@ -203,8 +205,16 @@ class Island:
             "boundary": self._boundary.state_dict(),
         }
 
+    def _states(self, members: Sequence[Member], *, learned: bool = False) -> dict[int, State]:
+        found = self._place.snapshot(members, learned=learned)
+        return {index + self._first: to_cpu(state) for index, state in found.items()}
+
     def _member(self, index: int) -> Member:
-        return next(member for member in self._members if member.index == index)
+        return self._members[index - self._first]
+
+    def _index(self, member: Member) -> int:
+        """Tell the index of a member in the population; here they count from 0."""
+        return member.index + self._first
 
     def _failures(self, timestep: int | None) -> list[Failure]:
         """Tell of members that failed since the last call."""
@@ -214,108 +224,5 @@ class Island:
             if member.failure is not None and member.index not in self._told
         ]
         self._told |= {member.index for member in new}
-        return [Failure(timestep=timestep, error=m.failure) for m in new if m.failure is not None]
-
-
-class _Absent:
-    """What stands for the agent of a member that has failed."""
-
-    def __init__(self, agent: Any) -> None:
-        self.seed, self.uses_infos = agent.seed, False
-
-
-def pack_seat(member: Member, first: int) -> Seat:
-    """Pack a member for an island.
-
-    Args:
-        member: The member.
-        first: First instance of the island.
-
-    Raises:
-        WorkerStartError: It can't be packed; the message names the part that can't.
-    """
-    failed = member.failure is not None
-    try:
-        agent = pack(_Absent(member.agent) if failed else member.agent)
-    except Exception as error:
-        raise WorkerStartError(
-            f"agent {member.index} ({member.name!r}) can't be sent to an island: "
-            f"{find_culprit(member.agent)} can't be pickled ({type(error).__name__}: {error}); "
-            "leave it out of the state with __getstate__, or create it in setup()",
-            agent_index=member.index,
-            agent_name=member.name,
-            phase="start",
-        ) from error
-    return Seat(
-        index=member.index,
-        name=member.name,
-        first=member.scope.start - first,
-        stop=member.scope.stop - first,
-        agent=agent,
-        streams=None if member.streams is None else pack(member.streams),
-        status=member.status,
-        note=member.note,
-    )
-
-
-def _unpack_seat(seat: Seat, failures: list[Failure]) -> Member:
-    """Rebuild a member; one that can't be rebuilt fails."""
-    who: Any = {"agent_index": seat.index, "agent_name": seat.name, "phase": "load"}
-    error: WorkerError | None = None
-    try:
-        agent = unpack(seat.agent)
-    except Exception as caught:
-        about = f"agent {seat.index} ({seat.name!r}) could not be rebuilt on its island"
-        error = WorkerStartError(
-            f"{about}: {type(caught).__name__}: {caught}",
-            remote_traceback="".join(traceback.format_exception(caught)),
-            **who,
-        )
-        failures.append(Failure(timestep=None, error=error))
-        agent = SimpleNamespace(seed=0, uses_infos=False)
-    if seat.status == "failed":
-        error = WorkerStartError(seat.note, **who)
-    return Member(
-        index=seat.index,
-        name=seat.name,
-        agent=agent,
-        scope=slice(seat.first, seat.stop),
-        status="failed" if error is not None else seat.status,
-        failure=error,
-        reason=seat.note if error is None else "",
-        streams=None if seat.streams is None else unpack(seat.streams),
-    )
-
-
-class _Log:
-    """What happens in a stretch.
-
-    Attributes:
-        steps: How many timesteps were done.
-        failures: Members that failed.
-        metrics: By number of timesteps done, scalars by the member's index.
-    """
-
-    def __init__(self) -> None:
-        self.steps = 0
-        self.failures: list[Failure] = []
-        self.metrics: dict[int, Any] = {}
-        self._parts: dict[str, list[Any]] = {}
-
-    def add(self, transition: Transition[Any]) -> None:
-        """Note a step."""
-        self.steps += 1
-        for name in _OUTCOME:
-            part = getattr(transition, name)
-            if part is not None and not (name == "valid" and transition.all_valid):
-                self._parts.setdefault(name, []).append(part)
-
-    def outcome(self) -> dict[str, Any]:
-        """Stack what was noted: arrays ``[steps, n]``, or dicts by actor of such."""
-        return {name: _stack(parts) for name, parts in self._parts.items()}
-
-
-def _stack(parts: list[Any]) -> Any:
-    if not isinstance(parts[0], dict):
-        return torch.stack(parts).cpu().numpy()
-    return {name: _stack([part[name] for part in parts]) for name in parts[0]}
+        errors = [member.failure for member in new if member.failure is not None]
+        return [Failure(timestep=timestep, error=renumbered(e, self._first)) for e in errors]

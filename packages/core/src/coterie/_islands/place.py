@@ -20,8 +20,8 @@ from .cfg import IslandTrainerCfg
 from .cutting import cut_start, join_surroundings
 from .far import FarEnv
 from .fleet import Call, Fleet, Lane, died
-from .island import pack_seat
 from .records import Failure, Opening
+from .seats import pack_seat
 from .voyage import Voyage
 
 
@@ -61,14 +61,15 @@ class Islands(Place):
     ) -> None:
         """Start the islands, if they are not there yet, and hand their members over."""
         self._members, self._mode = tuple(members), mode
-        self._waited, self._broken = 0.0, False
+        self._waited, self._broken, self._openings = 0.0, False, {}
         if self._fleet is None:
             self._fleet, self._env.waters = self._launch(members), self
         for lane in self._fleet.lanes:
             if lane.lost is not None and any(member.active for member in lane.members):
                 self._fleet.revive(lane)
-        self._openings = {lane.number: self._open(lane) for lane in self._fleet.alive}
-        self._fleet.ask(list(self._openings.values()))
+        openings = {lane.number: self._open(lane) for lane in self._fleet.alive}
+        self._openings = openings
+        self._fleet.ask(list(openings.values()))
         for lane in self._fleet.alive:
             self._fail(self._openings[lane.number].value())
         for lane in self._fleet.lanes:
@@ -133,12 +134,12 @@ class Islands(Place):
         calls = []
         for lane in self._running().lanes:
             missing = [m.index for m in lane.members if m in wanted and m.index not in states]
-            if missing:
+            if missing and lane.number in self._openings:
                 self._fail_lost(lane)
                 calls.append((lane, self._send(lane, "snapshot", (missing, learned))))
         for lane, call in calls:
             states.update(unpack(self._value(lane, call)))
-        return {member.index: states[member.index] for member in wanted}
+        return {m.index: states[m.index] for m in wanted if m.index in states}
 
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state; the settings in it come home with :meth:`settle`."""
