@@ -34,14 +34,17 @@ nitpick_ignore_regex = [("py:.*", r"(?!coterie).*"), ("py:.*", r".*\._.*")]
 _FACES = (
     "coterie",
     "coterie.config",
+    "coterie.islands",
     "coterie.plugins",
     "coterie.spaces",
     "coterie.testing",
+    "coterie.transport",
     "coterie_agents",
     "coterie_backends_fused",
     "coterie_skrl",
     "coterie_evolution",
     "coterie_backends_mp",
+    "coterie_backends_ray",
     "coterie_envs",
 )
 

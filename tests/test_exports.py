@@ -16,10 +16,11 @@ PACKAGES = (
     "coterie_agents",
     "coterie_backends_fused",
     "coterie_backends_mp",
+    "coterie_backends_ray",
     "coterie_envs",
     "coterie_skrl",
 )
-PUBLIC_MODULES = {"coterie": {"config", "plugins", "spaces", "testing"}}
+PUBLIC_MODULES = {"coterie": {"config", "islands", "plugins", "spaces", "testing", "transport"}}
 FACES = (*PACKAGES, *(f"coterie.{name}" for name in sorted(PUBLIC_MODULES["coterie"])))
 LIGHT = ("coterie", "coterie.config", "coterie.plugins", *(f"{name}._plugin" for name in PACKAGES))
 PUBLIC = [(face, name) for face in FACES for name in import_module(face).__all__]

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "coterie_agents": {"coterie"},
     "coterie_backends_fused": {"coterie"},
     "coterie_backends_mp": {"coterie"},
+    "coterie_backends_ray": {"coterie"},
     "coterie_envs": {"coterie"},
     "coterie_skrl": {"coterie"},
     "coterie_evolution": {"coterie"},
@@ -61,7 +62,15 @@ def test_the_workspace_has_its_packages() -> None:
         "coterie",
         *(
             f"coterie-{n}"
-            for n in ("agents", "backends-fused", "backends-mp", "core", "envs", "evolution")
+            for n in (
+                "agents",
+                "backends-fused",
+                "backends-mp",
+                "backends-ray",
+                "core",
+                "envs",
+                "evolution",
+            )
         ),
     }
 

@@ -52,7 +52,8 @@ REASONS = {
     "coterie_backends_mp/_server.py": {"__import__"},
     # Between a trainer and the workers that it started itself.
     "coterie_backends_mp/_channel.py": {"pickle.load", "pickle.loads"},
-    "coterie_backends_mp/_packing.py": {"pickle.loads", "torch.load"},
+    # Between a trainer and the processes that it started itself, on its machine or a cluster.
+    "coterie/_transport/packing.py": {"pickle.loads", "torch.load"},
     # Between an environment and the processes that it started itself for its copies.
     "coterie_envs/_pettingzoo/messages.py": {"pickle.loads"},
     "coterie_envs/_pettingzoo/worker.py": {"pickle.loads"},

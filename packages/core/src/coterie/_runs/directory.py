@@ -27,6 +27,7 @@ _PACKAGES = (
     "coterie-core",
     "coterie-backends-mp",
     "coterie-backends-fused",
+    "coterie-backends-ray",
     "coterie-envs",
     "coterie-agents",
     "coterie-skrl",
@@ -35,6 +36,7 @@ _PACKAGES = (
     "torch",
     "numpy",
     "gymnasium",
+    "ray",
 )
 
 
