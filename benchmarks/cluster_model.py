@@ -31,7 +31,8 @@ GIVEN = {
     "network of the driver, GB/s": 1.25,
     "memory of the driver, GiB": 64,
     "minutes between checkpoints": 10,
-    "minutes between kept states": 5,
+    "minutes between kept states": 1,
+    "stretches of a second that islands are ahead, at most": 60,
     "seconds until Ray notices a dead node": 20,
 }
 SLOW = 5_000  # steps per second and core of a simulator of some weight
@@ -78,6 +79,8 @@ def loads(measured: dict[str, float], nodes: int, speed: float) -> dict[str, flo
         + GIVEN["members per node"] * measured["member unpack_s"]
     )
     traffic = steps * measured["bytes per step"]
+    ahead = GIVEN["stretches of a second that islands are ahead, at most"]
+    waited = min(ahead, away + redo)
     return {
         "members": members,
         "timesteps per second": timesteps,
@@ -88,6 +91,11 @@ def loads(measured: dict[str, float], nodes: int, speed: float) -> dict[str, flo
         * _driver(measured, instances),
         "driver: calls, an island per node, %": 100 * nodes * measured["ray busy_s"],
         "driver: calls, an island per core, %": 100 * cores * measured["ray busy_s"],
+        "kept states, MB/s": members * state / 1e6 / (60 * GIVEN["minutes between kept states"]),
+        "driver: unpacking kept states, %": 100
+        * members
+        * measured["member unpack_s"]
+        / (60 * GIVEN["minutes between kept states"]),
         "checkpoint, GB": members * measured["member file_bytes"] / 1e9,
         "checkpoint, seconds in the driver": saving + wire,
         "checkpoints, % of the time": 100
@@ -96,7 +104,7 @@ def loads(measured: dict[str, float], nodes: int, speed: float) -> dict[str, flo
         "kept states in the driver, GB": 2 * members * state / 1e9,
         "a lost node: seconds until it works again": away,
         "a lost node: seconds until it has caught up, on average": away + redo,
-        "a lost node: what the others send meanwhile, GB": traffic * (away + redo) / 1e9
+        "a lost node: what others have sent before they wait, GB": traffic * waited / 1e9
         if nodes > 1
         else 0.0,
     }
@@ -118,7 +126,8 @@ LIMITS = {
     "to the driver, MB/s": (1_000 * GIVEN["network of the driver, GB/s"], "the driver's network"),
     "checkpoints, % of the time": (10, "a tenth of the time"),
     "kept states in the driver, GB": (GIVEN["memory of the driver, GiB"] * 1.0737, "its memory"),
-    "a lost node: what the others send meanwhile, GB": (
+    "driver: unpacking kept states, %": (100, "the driver's core"),
+    "a lost node: what others have sent before they wait, GB": (
         GIVEN["memory of the driver, GiB"] * 1.0737,
         "its memory",
     ),
