@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from attrs import evolve, frozen
+from attrs import evolve, fields, frozen
 from tyro.conf import Positional, UseAppendAction, arg
 
 from .failures import FINE
@@ -139,17 +139,27 @@ class Resume:
         """Apply the options to the experiment of the run."""
         from .values import parse_single, put
 
+        name = experiment.trainer.name if self.trainer is None else self.trainer
         settings: dict[str, Any] = dict(experiment.trainer.settings)
+        if name != experiment.trainer.name:
+            settings = _understood(name, settings)
         for key, value in parse_single("--trainer-set", self.trainer_settings).items():
             put(settings, key, value)
         settings |= progress_settings(self.progress, self.no_progress)
-        name = experiment.trainer.name if self.trainer is None else self.trainer
         environment, members = experiment.environment, experiment.members
         if self.device is not None:
             environment = evolve(environment, device=self.device)
             members = tuple(evolve(member, device=None) for member in members)
         trainer = evolve(experiment.trainer, name=name, settings=settings)
         return evolve(experiment, environment=environment, members=members, trainer=trainer)
+
+
+def _understood(trainer: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the settings of another trainer that this one does not have."""
+    from .._registry.manager import registry
+
+    names = {one.name for one in fields(registry().find("trainer", trainer).record.config)}
+    return {key: value for key, value in settings.items() if key in names}
 
 
 def _load(run: Path) -> Experiment:
