@@ -25,12 +25,12 @@ export RAY_AUTH_MODE=token
 RAY_AUTH_TOKEN=$(python -c "import secrets; print(secrets.token_hex(32))")
 export RAY_AUTH_TOKEN
 
-srun --nodes=1 --ntasks=1 --nodelist="$head" \
+srun --nodes=1 --ntasks=1 --cpus-per-task="$cpus" --nodelist="$head" \
     ray start --head --port="$port" --num-cpus="$cpus" --include-dashboard=false \
     --disable-usage-stats --block &
 if [ "$SLURM_JOB_NUM_NODES" -gt 1 ]; then
     others=$((SLURM_JOB_NUM_NODES - 1))
-    srun --nodes="$others" --ntasks="$others" --exclude="$head" \
+    srun --nodes="$others" --ntasks="$others" --cpus-per-task="$cpus" --exclude="$head" \
         bash -c 'until ray start --address="$0" --num-cpus="$1" --block; do sleep 2; done' \
         "$head:$port" "$cpus" &
 fi
