@@ -1,4 +1,4 @@
-"""What :mod:`benchmarks.cluster_model` measures: the parts of a large run that one machine can do."""
+"""What ``cluster_model`` measures: the parts of a large run that one machine can do."""
 
 from __future__ import annotations
 
@@ -138,7 +138,6 @@ def driver(members: int, islands: int, length: int, timesteps: int) -> float:
         "headless": True,
         "metrics_interval": 100 * timesteps,
     }
-
 
     def busy(count: int) -> float:
         with Canned(env=env, agents=agents, cfg={**cfg, "timesteps": count}) as trainer:

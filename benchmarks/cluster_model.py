@@ -4,6 +4,7 @@ The parts that one machine can do are measured here: what a trainer does with th
 many islands (they are canned, so nothing is waited for), the state of a member, calls to islands on
 a local Ray cluster. The rest is arithmetic, from numbers that are given below. ``--write`` puts the
 tables into docs/clusters-model.md. Run it in a quiet moment; it takes about two minutes.
+Ray's workers are nice: where such processes are stopped meanwhile, set RAY_worker_niceness=0.
 """
 
 from __future__ import annotations
