@@ -141,3 +141,11 @@ def test_a_lost_island_takes_part_in_the_next_run(islands):
     cfg = {"on_member_failure": "continue", "restarts": 0}
     _, summary, _ = disturbed(islands, {1: [6]}, runs=2, **cfg)
     assert [m.status for m in summary.members] == ["trained"] * 4
+
+
+def test_a_node_that_is_thought_to_be_there_costs_no_restarts(islands):
+    """Starts without an answer count for themselves."""
+    agents, _, started = disturbed(islands, {1: [5, 0, 0, 6, 0, 0, 7]}, restarts=3)
+    expected, _ = undisturbed()
+    same(expected, agents)
+    assert len(started) == 3 + 7

@@ -75,7 +75,8 @@ class Lane:
         base: The calls that bring a new island to a state that is kept here.
         journal: The calls since then that changed the island.
         waiting: The calls that were not answered yet.
-        restarts: How often it was started anew in this run.
+        restarts: How often it was started anew in this run after it had answered.
+        vain: How often it was started since then without an answer.
         heard: When it was heard of last, or called after it had nothing to do.
         answered: Whether it has answered since it was started.
         lost: Why it is lost for good; ``None``: it is not.
@@ -87,6 +88,7 @@ class Lane:
     journal: list[Call] = field(factory=list)
     waiting: deque[Call] = field(factory=deque)
     restarts: int = 0
+    vain: int = 0
     heard: float = 0.0
     answered: bool = False
     lost: str | None = None
@@ -182,7 +184,7 @@ class Fleet:
 
     def revive(self, lane: Lane) -> None:
         """Start an island that was lost for good with nothing, for another run."""
-        lane.lost, lane.restarts = None, 0
+        lane.lost, lane.restarts, lane.vain = None, 0, 0
         lane.base, lane.journal = [], []
         self._start(lane, again=True)
 
@@ -216,7 +218,7 @@ class Fleet:
             self._recover(lane, str(error))
             return
         lane.waiting.popleft()
-        lane.heard, lane.answered = time.monotonic(), True
+        lane.heard, lane.answered, lane.vain = time.monotonic(), True, 0
 
     def _look_after(self, lane: Lane) -> None:
         """Warn of an island that is silent, and end one that is for too long."""
@@ -237,14 +239,18 @@ class Fleet:
         reason = f"{lane.about}{self._at(lane)} is lost: {reason}"
         waiting = [call for call in lane.waiting if not call.repeats]
         lane.waiting.clear()
-        if lane.restarts >= self._cfg.restarts:
+        count = lane.restarts if lane.answered else lane.vain
+        if count >= self._cfg.restarts:
             lane.lost = reason
             for call in waiting:
                 call.lost = reason
             _log.warning("%s; it is not started again", reason)
             return
-        lane.restarts += 1
-        _log.warning("%s; it is started anew (%d of %d)", reason, lane.restarts, self._cfg.restarts)
+        if lane.answered:
+            lane.restarts += 1
+        else:  # a node that is gone may be thought to be there for a while
+            lane.vain += 1
+        _log.warning("%s; it is started anew (%d of %d)", reason, count + 1, self._cfg.restarts)
         self._start(lane, again=True)
         done = [call for call in lane.journal if call.over]
         for call in [*lane.base, *done]:

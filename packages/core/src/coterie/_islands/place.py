@@ -52,7 +52,7 @@ class Islands(Place):
         self._waited = 0.0
         self._done = 0
         self._rows: Mapping[int, Mapping[str, float]] | None = None
-        self._kept: dict[int, dict[int, State]] = {}
+        self._kept: dict[int, dict[int, Any]] = {}
         self._kept_at: dict[int, float] = {}
         self._around: State | None = None
 
@@ -129,8 +129,9 @@ class Islands(Place):
         chosen = self._members if members is None else members
         wanted = [member for member in chosen if member.active]
         states: dict[int, State] = {}
-        for part in self._kept.get(self._done, {}).values() if not learned else ():
-            states.update(part["members"])
+        if not learned:
+            for part in self._kept_now().values():
+                states.update(part["members"])
         calls = []
         for lane in self._running().lanes:
             missing = [m.index for m in lane.members if m in wanted and m.index not in states]
@@ -175,7 +176,7 @@ class Islands(Place):
         if self._around is None:
             self._begin()
             lanes = self._running().lanes
-            kept = self._kept.get(self._done, {})
+            kept = self._kept_now()
             parts = kept if len(kept) == len(lanes) else self._unpacked("surroundings")
             ordered = [parts[lane.number] for lane in lanes]
             self._around = join_surroundings(ordered, self._env.template)
@@ -213,6 +214,13 @@ class Islands(Place):
                 self._send(lane, "begin", pack(own), changes=True)
                 self._kept_at[lane.number] = time.monotonic()
 
+    def _kept_now(self) -> dict[int, Any]:
+        """Unpack what islands handed over at the timestep done last, by number of the island."""
+        kept = self._kept.get(self._done, {})
+        for number, part in kept.items():
+            kept[number] = unpack(part) if isinstance(part, bytes) else part
+        return kept
+
     def _should_keep(self, lane: Lane) -> bool:
         """Whether it is time to keep the state of an island again."""
         if self._mode == "eval" or not self._env.template.saves_state:
@@ -234,11 +242,11 @@ class Islands(Place):
             self._waited += stretch.waited * share
             voyage.replay.add(lane, stretch)
             voyage.plan.measured(stretch.steps, stretch.environment + stretch.members)
-            if stretch.kept is not None:
-                self._kept.setdefault(stretch.stop, {})[lane.number] = unpack(stretch.kept)
-                if stretch.exact:
-                    opening = self._openings[lane.number]
-                    self._running().keep(lane, call, stretch.kept, opening)
+            if stretch.kept is not None and voyage.saves(stretch.stop):
+                self._kept.setdefault(stretch.stop, {})[lane.number] = stretch.kept
+            if stretch.kept is not None and stretch.exact:
+                opening = self._openings[lane.number]
+                self._running().keep(lane, call, stretch.kept, opening)
         for lane in self._running().lanes:
             if lane.lost is not None and not voyage.replay.misses(lane):
                 voyage.replay.lose(lane, self._lost(lane, voyage.replay.reached(lane)))

@@ -86,8 +86,12 @@ class Voyage:
         """Whether the run ends when so many timesteps are done."""
         return done >= self.plan.stop
 
+    def saves(self, timestep: int) -> bool:
+        """Whether a checkpoint is written when so many timesteps are done."""
+        return Pause.SAVE in self.plan.pause(timestep)
+
     def _order(self, first: int, stop: int, keep: bool) -> Order:
-        saves = Pause.SAVE in self.plan.pause(stop)
+        saves = self.saves(stop)
         asked = {
             timestep for timestep in range(first + 1, stop + 1) if self._cues.metrics(timestep)
         }
