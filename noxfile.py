@@ -25,6 +25,7 @@ ROOT = Path(__file__).parent
 CONSTRAINTS = ROOT / "constraints.txt"
 DEMO = ("coterie", "train", "--experiment", "examples/demo.toml")
 EXAMPLE_PLUGIN = Path("examples/plugin")
+CLUSTER = "packages/backends-ray"
 FOLDERS = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("packages/*/pyproject.toml"))
 PROJECTS = {path: nox.project.load_toml(path / "pyproject.toml")["project"] for path in FOLDERS}
 FOLDER_OF = {project["name"]: folder for folder, project in PROJECTS.items()}
@@ -106,10 +107,11 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     # One process per core, which takes over tests of another when it has done its own. The faults
-    # ask what is left in the whole system, so they come after the rest.
+    # ask what is left in the whole system, and there is one cluster: they come after the rest.
     side_by_side = ("pytest", "-n", "logical", "--dist", "worksteal")
-    session.run(*side_by_side, "--ignore", "tests/faults")
+    session.run(*side_by_side, "--ignore", "tests/faults", "--ignore", CLUSTER)
     session.run(*side_by_side, "tests/faults")
+    session.run("pytest", CLUSTER)
 
 
 @nox.session
@@ -212,6 +214,17 @@ def crashes(session: nox.Session) -> None:
     }
     what = ("tests/faults/test_crashes.py", "packages/core/tests/checkpoints")
     session.run("pytest", "-q", *what, "--timeout=1800", *more, env=env)
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Kill processes and nodes of a cluster: nox -s cluster -- COUNT [SEED] [for pytest]."""
+    install_workspace(session, *group("test"))
+    defaults = ("20", str(random.randrange(10**6)))
+    count, seed, *more = [*session.posargs, *defaults[len(session.posargs) :]]
+    session.log(f"{count} runs of seed {seed}")
+    env = {"COTERIE_CLUSTER_FAULTS": count, "COTERIE_FAULTS_SEED": seed, "OMP_NUM_THREADS": "1"}
+    session.run("pytest", "-q", CLUSTER, "-k", "random", *more, env=env)
 
 
 @nox.session(name="faults-skrl")
