@@ -39,13 +39,18 @@ def install(session: nox.Session, *what: str | Path, constraints: tuple[Path, ..
     session.install(*map(str, what))
 
 
-def install_workspace(session: nox.Session, *more: str, constraints: tuple[Path, ...] = ()) -> None:
-    """Install every package in editable mode, core with its extras, and ``more``."""
+def install_workspace(
+    session: nox.Session,
+    *more: str,
+    names: Iterable[str] = FOLDER_OF,
+    constraints: tuple[Path, ...] = (),
+) -> None:
+    """Install packages in editable mode, all or some, core with its extras, and ``more``."""
     extras = {
         "coterie-core": "[plot,remote,report,rich,tensorboard,video]",
         "coterie-evolution": "[optuna]",
     }
-    editable = [f"-e{folder}{extras.get(name, '')}" for name, folder in FOLDER_OF.items()]
+    editable = [f"-e{FOLDER_OF[name]}{extras.get(name, '')}" for name in names]
     install(session, *editable, *more, constraints=constraints)
 
 
@@ -80,7 +85,7 @@ def lowest(projects: Iterable[dict[str, Any]]) -> list[str]:
 @nox.session
 def demo(session: nox.Session) -> None:
     """Train four agents at once on CartPole, with a table and a picture at the end."""
-    install_workspace(session)
+    install_workspace(session, names=sorted({"coterie", *siblings("coterie")}))
     session.run(*DEMO, *session.posargs)
 
 

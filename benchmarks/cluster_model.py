@@ -93,10 +93,6 @@ def loads(measured: dict[str, float], nodes: int, speed: float) -> dict[str, flo
         "driver: calls, an island per node, %": 100 * nodes * measured["ray busy_s"],
         "driver: calls, an island per core, %": 100 * cores * measured["ray busy_s"],
         "kept states, MB/s": members * state / 1e6 / (60 * GIVEN["minutes between kept states"]),
-        "driver: unpacking kept states, %": 100
-        * members
-        * measured["member unpack_s"]
-        / (60 * GIVEN["minutes between kept states"]),
         "checkpoint, GB": members * measured["member file_bytes"] / 1e9,
         "checkpoint, seconds in the driver": saving + wire,
         "checkpoints, % of the time": 100
@@ -127,7 +123,6 @@ LIMITS = {
     "to the driver, MB/s": (1_000 * GIVEN["network of the driver, GB/s"], "the driver's network"),
     "checkpoints, % of the time": (10, "a tenth of the time"),
     "kept states in the driver, GB": (GIVEN["memory of the driver, GiB"] * 1.0737, "its memory"),
-    "driver: unpacking kept states, %": (100, "the driver's core"),
     "a lost node: what others have sent before they wait, GB": (
         GIVEN["memory of the driver, GiB"] * 1.0737,
         "its memory",

@@ -81,6 +81,10 @@ def kill_process(trainer, number):
     return pid
 
 
+def alive(pid):
+    return os.path.exists(f"/proc/{pid}")
+
+
 def same(left, right):
     for one, other in zip(left, right, strict=True):
         assert_same_state(one.state_dict(), other.state_dict())
@@ -100,6 +104,12 @@ def test_a_killed_process_is_named_and_started_anew(real, at, undisturbed, tmp_p
         assert [host_of(trainer).where(number) for number in (0, 2)] == others
         again = host_of(trainer).where(1)
     same(undisturbed, agents)
+    pids = [int(place.rpartition(" ")[2]) for place in (*others, again)]
+    over = time.monotonic() + 30
+    while any(map(alive, pids)) and time.monotonic() < over:
+        time.sleep(0.1)
+    assert not any(map(alive, pids))
+    assert ray.is_initialized()  # the cluster was there before
     (told,) = [text for text in caplog.messages if "is lost" in text]
     assert re.search(rf"island 1 \(global-draw-1\) on \S+, process {killed[0]} is lost: ", told)
     assert "started anew (1 of 3)" in told
@@ -124,15 +134,6 @@ def test_without_restarts_the_run_ends_with_a_name(pooled, at):
     with trainer, pytest.raises(WorkerDied, match=r"agent 1 \('global-draw-1'\) died") as caught:
         trainer.train()
     assert caught.value.agent_name == "global-draw-1"
-
-
-def test_without_restarts_the_others_go_on_if_they_may(pooled, at, undisturbed):
-    trainer, agents = train(pooled, restarts=0, on_member_failure="continue")
-    at({500: lambda: kill_process(trainer, 2)})
-    with trainer:
-        summary = trainer.train()
-    assert [member.status for member in summary.members] == ["trained", "trained", "failed"]
-    same(undisturbed[:2], agents[:2])
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -174,43 +175,3 @@ def test_an_interrupted_run_goes_on_to_the_same_end(pooled, at, undisturbed, tmp
         assert 700 <= done < STEPS
         trainer.train()
     same(undisturbed, agents)
-
-
-def test_nothing_is_left_on_the_cluster(real):
-    trainer, _ = train(real)
-    with trainer:
-        trainer.train()
-        pids = [int(host_of(trainer).where(n).rpartition(" ")[2]) for n in range(3)]
-    over = time.monotonic() + 30
-    while any(os.path.exists(f"/proc/{pid}") for pid in pids) and time.monotonic() < over:
-        time.sleep(0.1)
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
-    assert ray.is_initialized()  # the cluster was there before
-
-
-def test_members_that_are_stopped_and_changed_are_so_after_a_loss(pooled, at, tmp_path):
-    """What controllers did to a member before its island was lost is done again."""
-    from coterie import Controller
-
-    class Meddler(Controller):
-        kind = "meddler"
-
-        def due(self, timestep):
-            return timestep in (300, 600)
-
-        def act(self, population):
-            first, second, _ = population.members
-            population.reconfigure(first, {"scale": 1.0 + population.timestep})
-            population.restore(second, population.snapshot([second])[second.index], {})
-
-    def run(make, **cfg):
-        env = CountingEnv(6)
-        agents = agents_for(env)
-        settings = {**CFG, **cfg}
-        with make(env=env, agents=agents, cfg=settings, controllers=[Meddler()]) as trainer:
-            if cfg:
-                at({400: lambda: kill_process(trainer, 0), 700: lambda: kill_process(trainer, 1)})
-            trainer.train()
-        return agents
-
-    same(run(SequentialTrainer), run(pooled.make, islands=3, stretch=40))

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from coterie import SequentialTrainer, WorkerDied
+from coterie import Controller, SequentialTrainer, WorkerDied
 from coterie.testing import CountingEnv, GlobalDrawAgent, LeanSumAgent, SumAgent, assert_same_state
 
 KINDS = (SumAgent, GlobalDrawAgent, LeanSumAgent, SumAgent)
@@ -149,3 +149,43 @@ def test_a_node_that_is_thought_to_be_there_costs_no_restarts(islands):
     expected, _ = undisturbed()
     same(expected, agents)
     assert len(started) == 3 + 7
+
+
+class Meddler(Controller):
+    """Changes a setting of one member, gives another its own state and copies a third's."""
+
+    kind = "meddler"
+
+    def due(self, timestep):
+        return timestep in (9, 21)
+
+    def act(self, population):
+        first, second, third, fourth = population.members
+        population.reconfigure(first, {"scale": 1.0 + population.timestep})
+        population.restore(second, population.snapshot([second])[1], {})
+        learned = population.snapshot([first], learned=True)[0]
+        population.restore(fourth, learned, population.settings(first))
+
+
+@pytest.mark.parametrize("interval", [None, 7])
+def test_what_controllers_did_is_done_again(islands, tmp_path, interval):
+    cfg = {**CFG, "checkpoints": {"interval": interval}}
+    env = CountingEnv(8)
+    expected = agents_for(env)
+    with SequentialTrainer(env=env, agents=expected, cfg=CFG, controllers=[Meddler()]) as trainer:
+        trainer.train()
+    for seed in range(6):
+        draw = random.Random(seed)
+        doom = {n: [draw.randrange(4, 20), draw.randrange(4, 12)] for n in range(3)}
+        agents = agents_for(env)
+        trainer = islands.make(
+            env,
+            agents=agents,
+            cfg={**cfg, "stretch": 4},
+            controllers=[Meddler()],
+            host={"doom": doom, "room": 3},
+            run_dir=None if interval is None else tmp_path / str(seed),
+        )
+        with trainer:
+            trainer.train()
+        same(expected, agents)
