@@ -152,7 +152,7 @@ def test_a_node_that_is_thought_to_be_there_costs_no_restarts(islands):
 
 
 class Meddler(Controller):
-    """Changes a setting of one member, gives another its own state and copies a third's."""
+    """Changes a setting of one member, gives another its own state and copies the first to the last."""
 
     kind = "meddler"
 
@@ -160,7 +160,7 @@ class Meddler(Controller):
         return timestep in (9, 21)
 
     def act(self, population):
-        first, second, third, fourth = population.members
+        first, second, _, fourth = population.members
         population.reconfigure(first, {"scale": 1.0 + population.timestep})
         population.restore(second, population.snapshot([second])[1], {})
         learned = population.snapshot([first], learned=True)[0]
