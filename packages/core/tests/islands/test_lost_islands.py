@@ -152,7 +152,7 @@ def test_a_node_that_is_thought_to_be_there_costs_no_restarts(islands):
 
 
 class Meddler(Controller):
-    """Changes a setting of one member, gives another its own state and copies the first to the last."""
+    """Changes a member, gives another its own state back, and copies the first to the last."""
 
     kind = "meddler"
 
