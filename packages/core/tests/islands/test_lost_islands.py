@@ -5,7 +5,14 @@ import random
 import pytest
 
 from coterie import Controller, SequentialTrainer, WorkerDied
-from coterie.testing import CountingEnv, GlobalDrawAgent, LeanSumAgent, SumAgent, assert_same_state
+from coterie.testing import (
+    CountingEnv,
+    GlobalDrawAgent,
+    LeanSumAgent,
+    RaisingAgent,
+    SumAgent,
+    assert_same_state,
+)
 
 KINDS = (SumAgent, GlobalDrawAgent, LeanSumAgent, SumAgent)
 CFG = {"timesteps": 40, "disable_progressbar": True, "metrics_interval": 8}
@@ -189,3 +196,54 @@ def test_what_controllers_did_is_done_again(islands, tmp_path, interval):
         with trainer:
             trainer.train()
         same(expected, agents)
+
+
+def test_a_member_that_failed_before_its_island_was_lost_stays_failed(islands, tmp_path):
+    env = CountingEnv(8)
+
+    def with_a_bad_one():
+        agents = agents_for(env)
+        agents[1] = RaisingAgent(
+            observation_space=env.observation_space,
+            action_space=env.action_space,
+            seed=1,
+            cfg={"phase": "act", "at": 5},
+        )
+        return agents
+
+    cfg = {**CFG, "on_member_failure": "continue", "checkpoints": {"interval": 10}}
+    expected = with_a_bad_one()
+    with SequentialTrainer(env=env, agents=expected, cfg=cfg) as trainer:
+        told = trainer.train()
+    for seed in range(4):
+        agents = with_a_bad_one()
+        trainer = islands.make(
+            env,
+            agents=agents,
+            cfg={**cfg, "stretch": 4},
+            host={"doom": {0: [5 + 2 * seed, 6]}, "room": 2},
+            run_dir=tmp_path / str(seed),
+        )
+        with trainer:
+            summary = trainer.train()
+        same([expected[k] for k in (0, 2, 3)], [agents[k] for k in (0, 2, 3)])
+        assert [m.status for m in summary.members] == [m.status for m in told.members]
+        assert [m.failed_at for m in summary.members] == [m.failed_at for m in told.members]
+
+
+@pytest.mark.parametrize("at", range(10, 22, 2))
+def test_an_island_lost_for_good_at_any_time_costs_its_members_only(islands, tmp_path, at):
+    """Also while it is asked for its state, or when all timesteps are done."""
+    cfg = {"on_member_failure": "continue", "restarts": 0, "checkpoints": {"interval": 10}}
+    agents, summary, _ = disturbed(islands, {1: [at]}, tmp_path, **cfg)
+    expected, _ = undisturbed()
+    for index in (0, 1, 3):
+        assert_same_state(expected[index].state_dict(), agents[index].state_dict())
+    assert [summary.members[k].status for k in (0, 1, 3)] == ["trained"] * 3
+
+
+def test_all_islands_are_lost(islands):
+    cfg = {"on_member_failure": "continue", "restarts": 0}
+    with pytest.raises(WorkerDied) as caught:
+        disturbed(islands, {0: [4], 1: [6], 2: [8]}, **cfg)
+    assert "every member has failed" in caught.value.__notes__ or "island" in str(caught.value)

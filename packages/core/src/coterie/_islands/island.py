@@ -11,7 +11,7 @@ import torch
 from .._envs.boundary import Boundary
 from .._envs.team_boundary import make_boundary
 from .._errors import TrainerStateError, WorkerError
-from .._executors.interface import Place
+from .._executors.interface import Mode, Place
 from .._registry.manager import registry
 from .._runs.info_scalars import InfoScalars
 from .._trainers.loop import Clock, Cues, Pause, Span
@@ -21,7 +21,7 @@ from .._types import State
 from .errors import pack_error
 from .log import Log
 from .records import Answer, Blueprint, Failure, Opening, Order, Start, Stretch
-from .seats import renumbered, unpack_seat
+from .seats import fail, renumbered, unpack_seat
 
 
 class Island:
@@ -41,6 +41,7 @@ class Island:
         self._env = self._blueprint.make(self._blueprint.num_envs)
         self._members: list[Member] = []
         self._executor: Place | None = None
+        self._mode: Mode = "train"
         self._boundary: Boundary | None = None
         self._first = 0
         self._told: set[int] = set()
@@ -71,15 +72,8 @@ class Island:
         seats = enumerate(opening.seats)
         self._members = [unpack_seat(seat, place, found) for place, seat in seats]
         self._told = {member.index for member in self._members if member.failure is not None}
-        if self._executor is None:
-            self._executor = self._make_executor()
-        blueprint = self._blueprint
-        mode: Any = opening.mode
-        self._executor.open(self._members, self._env.interface, mode, blueprint.cfg)
-        scopes = [member.scope for member in self._members]
-        actors = self._env.interface.actors
-        key = blueprint.cfg.environment_info
-        self._infos = InfoScalars(key, scopes, self._env.num_envs, actors)
+        self._mode = opening.mode
+        self._open()
         return [*found, *self._failures(None)]
 
     def do_begin(self, packed: bytes) -> None:
@@ -164,11 +158,16 @@ class Island:
         """Return everything that the island goes on from, packed."""
         active = [member for member in self._members if member.active]
         found = self._surroundings() if self._env.saves_state else {}
-        return pack({"members": self._states(active), **to_cpu(found)})
+        failed = {m.index: m.note for m in self._members if m.failure is not None}
+        return pack({"members": self._states(active), "failed": failed, **to_cpu(found)})
 
     def do_load(self, packed: bytes) -> None:
         """Go to where :meth:`do_keep` was called, with members that were given before."""
         kept = unpack(packed)
+        for place, note in kept["failed"].items():
+            fail(self._members[place], note)
+            self._told.add(place)
+        self._open()
         for member in self._members:
             if self._index(member) in kept["members"]:
                 self._place.restore(member, kept["members"][self._index(member)])
@@ -186,6 +185,16 @@ class Island:
                 executor.close()
         finally:
             self._env.close()
+
+    def _open(self) -> None:
+        """Hand the members to the executor, and begin to gather what the environment reports."""
+        cfg, interface = self._blueprint.cfg, self._env.interface
+        if self._executor is None:
+            self._executor = self._make_executor()
+        self._executor.open(self._members, interface, self._mode, cfg)
+        scopes = [member.scope for member in self._members]
+        key, count = cfg.environment_info, interface.num_envs
+        self._infos = InfoScalars(key, scopes, count, interface.actors)
 
     @property
     def _place(self) -> Place:

@@ -9,7 +9,7 @@ from typing import Any
 from .._agents.transition import Transition
 from .._envs.boundary import Boundary
 from .._envs.interface import Interface
-from .._errors import TrainerStateError
+from .._errors import CheckpointWriteError, TrainerStateError
 from .._executors.interface import Mode, Place
 from .._trainers.cfg import TrainerCfg
 from .._trainers.loop import Clock, Cues, Span
@@ -84,6 +84,8 @@ class Islands(Place):
         fleet, training = self._running(), self._mode == "train"
         self._begin()
         self._done = span.first
+        for lane in fleet.alive:
+            lane.restarts = lane.vain = 0
         voyage = Voyage(fleet, span, cues, self._cfg, self._env.interface.actors)
         ending = False
         try:
@@ -136,10 +138,10 @@ class Islands(Place):
         for lane in self._running().lanes:
             missing = [m.index for m in lane.members if m in wanted and m.index not in states]
             if missing and lane.number in self._openings:
-                self._fail_lost(lane)
                 calls.append((lane, self._send(lane, "snapshot", (missing, learned))))
         for lane, call in calls:
-            states.update(unpack(self._value(lane, call)))
+            if (packed := self._value(lane, call)) is not None:
+                states.update(unpack(packed))
         return {m.index: states[m.index] for m in wanted if m.index in states}
 
     def restore(self, member: Member, state: State) -> None:
@@ -178,6 +180,8 @@ class Islands(Place):
             lanes = self._running().lanes
             kept = self._kept_now()
             parts = kept if len(kept) == len(lanes) else self._unpacked("surroundings")
+            if len(parts) < len(lanes):
+                raise CheckpointWriteError("an island was lost while its environment was saved")
             ordered = [parts[lane.number] for lane in lanes]
             self._around = join_surroundings(ordered, self._env.template)
         return self._around
@@ -251,9 +255,9 @@ class Islands(Place):
             if lane.lost is not None and not voyage.replay.misses(lane):
                 voyage.replay.lose(lane, self._lost(lane, voyage.replay.reached(lane)))
         self._around = None
-        if not self._running().alive:
-            self._fail(voyage.replay.failures_left())
-            raise TrainerStateError("all islands are lost")
+        if not self._running().alive and (left := voyage.replay.failures_left()):
+            self._fail(left)
+            raise left[-1].error
 
     def _lost(self, lane: Lane, timestep: int | None) -> list[Failure]:
         """Tell of the members of an island that is lost for good."""
@@ -274,29 +278,26 @@ class Islands(Place):
         Raises:
             WorkerError: One did, and failures end the run.
         """
-        for failure in failures:
+        new = [f for f in failures if self._members[f.error.agent_index].failure is None]
+        for failure in new:
             member = self._members[failure.error.agent_index]
             member.status, member.failure = "failed", failure.error
-        if failures and self._cfg.on_member_failure != "continue":
-            raise failures[0].error
-
-    def _fail_lost(self, lane: Lane) -> None:
-        """Raise the error of an island that is lost for good."""
-        for failure in self._lost(lane, self._done):
-            raise failure.error
+        if new and self._cfg.on_member_failure != "continue":
+            raise new[0].error
 
     def _send(self, lane: Lane, name: str, argument: Any, *, changes: bool = False) -> Call:
         return self._running().send(lane, name, argument, changes=changes)
 
     def _value(self, lane: Lane, call: Call) -> Any:
-        """Wait for the answer to a call.
+        """Wait for the answer to a call; ``None``: the island is lost, and failures are borne.
 
         Raises:
             WorkerError: The island is lost for good, or a member failed.
         """
         self._running().ask([call])
         if call.lost is not None:
-            self._fail_lost(lane)
+            self._fail(self._lost(lane, self._done))
+            return None
         return call.value()
 
     def _each(self, name: str) -> dict[int, Any]:
@@ -312,6 +313,5 @@ class Islands(Place):
         """Change a member between two timesteps; what was kept is not what is there any more."""
         lanes = self._running().lanes
         lane = next(lane for lane in lanes if member.index in [m.index for m in lane.members])
-        self._fail_lost(lane)
         self._kept.pop(self._done, None)
         self._value(lane, self._send(lane, name, (member.index, argument), changes=True))

@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from .._envs.interface import VectorEnv
 from .._errors import WorkerError
+from .._executors.interface import Mode
 from .._trainers.members import Status
 from .._types import State
 
@@ -71,7 +72,7 @@ class Opening:
     """
 
     seats: tuple[Seat, ...]
-    mode: str
+    mode: Mode
 
 
 @frozen(kw_only=True)

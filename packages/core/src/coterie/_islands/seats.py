@@ -88,6 +88,19 @@ def unpack_seat(seat: Seat, place: int, failures: list[Failure]) -> Member:
     )
 
 
+def fail(member: Member, note: str) -> None:
+    """Let a member be one that failed before.
+
+    Args:
+        member: The member.
+        note: What happened to it.
+    """
+    member.status = "failed"
+    member.failure = WorkerStartError(
+        note, agent_index=member.index, agent_name=member.name, phase="load"
+    )
+
+
 def renumbered(error: WorkerError, first: int) -> WorkerError:
     """Give an error of a member the member's index in the population.
 
