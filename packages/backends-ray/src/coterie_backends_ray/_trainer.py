@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from coterie import TrainerCfg
+from coterie import ConfigError, TrainerCfg
 from coterie.islands import IslandHost, IslandTrainer
 
+from ._address import describe_unreachable
 from ._cfg import RayTrainerCfg
 from ._host import RayHost
 
@@ -21,6 +22,13 @@ class RayTrainer(IslandTrainer):
 
     kind: ClassVar[str] = "ray"
     config_class: ClassVar[type[TrainerCfg]] = RayTrainerCfg
+
+    def check_settings(self) -> None:
+        """Check the settings, and that somebody listens at the cluster's address."""
+        super().check_settings()
+        problem = describe_unreachable(self.cfg.address)
+        if problem:
+            raise ConfigError(problem)
 
     @property
     def threads(self) -> int:
