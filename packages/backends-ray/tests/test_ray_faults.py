@@ -149,8 +149,9 @@ def test_nodes_killed_at_random(real, at, undisturbed, tmp_path, seed, caplog):
         real.cluster.remove_node(node, allow_graceful=False)
 
     try:
-        trainer, agents = train(real, tmp_path, checkpoints={"interval": 300}, cpus=1)
-        at({draw.randrange(100, 600): kill, draw.randrange(700, 1300): kill})
+        cfg = {"checkpoints": {"interval": 400}, "ahead": 3, "cpus": 1}
+        trainer, agents = train(real, tmp_path, **cfg)
+        at({draw.randrange(100, 600): kill, draw.randrange(700, 1100): kill})
         with trainer:
             trainer.train()
             placed = [host_of(trainer).where(number) for number in range(3)]
