@@ -67,7 +67,7 @@ def test_an_island_is_lost_at_any_call(islands, tmp_path, at, saved, caplog):
     assert "island 1 (lean" in lost or "island 1 (global" in lost
     assert "on node 1" in lost
     assert "struck by lightning" in lost
-    assert "(1 of 3)" in lost
+    assert ("(1 of 3)" if at else "(for up to 180 s)") in lost
 
 
 def test_islands_are_lost_again_and_again(islands, tmp_path):
@@ -151,11 +151,21 @@ def test_a_lost_island_takes_part_in_the_next_run(islands):
 
 
 def test_a_node_that_is_thought_to_be_there_costs_no_restarts(islands):
-    """Starts without an answer count for themselves."""
+    """Starts without an answer are no restarts."""
     agents, _, started = disturbed(islands, {1: [5, 0, 0, 6, 0, 0, 7]}, restarts=3)
     expected, _ = undisturbed()
     same(expected, agents)
     assert len(started) == 3 + 7
+
+
+def test_an_island_that_can_not_be_started_is_given_up_in_time(islands):
+    cfg = {"on_member_failure": "continue", "start_timeout": 1.0}
+    agents, summary, started = disturbed(islands, {1: [6, *[0] * 99]}, **cfg)
+    expected, _ = undisturbed()
+    assert [m.status for m in summary.members] == ["trained", "trained", "failed", "trained"]
+    for index in (0, 1, 3):
+        assert_same_state(expected[index].state_dict(), agents[index].state_dict())
+    assert 3 + 2 <= len(started) < 3 + 9
 
 
 class Meddler(Controller):

@@ -31,9 +31,9 @@ class IslandTrainerCfg(TrainerCfg):
             wait for one that is started anew, and so long an interrupted run may take to end.
         keep_minutes: Minutes between two states of an island that are kept here, from which it
             is started anew if it is lost; every checkpoint is one, too.
-        restarts: How often each island is started anew within a run after it had answered, and
-            how often in a row without an answer.
-        start_timeout: Seconds within which an island must have been started.
+        restarts: How often each island is started anew within a run after it had answered.
+        start_timeout: Seconds within which an island must have been started; so long it is also
+            tried again where it is lost before it answers.
         stretch_timeout: Seconds within which an island must have answered a call.
     """
 

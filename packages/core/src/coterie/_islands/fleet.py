@@ -20,6 +20,8 @@ from .records import Answer, Blueprint
 
 _log = logging.getLogger("coterie")
 _TICK = 0.25
+_PAUSE = 0.25
+_LONGEST_PAUSE = 10.0
 
 Blueprints: TypeAlias = Callable[[int], Blueprint]
 
@@ -77,6 +79,8 @@ class Lane:
         waiting: The calls that were not answered yet.
         restarts: How often it was started anew in this run after it had answered.
         vain: How often it was started since then without an answer.
+        gone: When it was lost that way first; ``None``: it was not.
+        due: When it is to be started anew; ``None``: it is running.
         heard: When it was heard of last, or called after it had nothing to do.
         answered: Whether it has answered since it was started.
         lost: Why it is lost for good; ``None``: it is not.
@@ -89,6 +93,8 @@ class Lane:
     waiting: deque[Call] = field(factory=deque)
     restarts: int = 0
     vain: int = 0
+    gone: float | None = None
+    due: float | None = None
     heard: float = 0.0
     answered: bool = False
     lost: str | None = None
@@ -150,6 +156,9 @@ class Fleet:
             return call
         if changes:
             lane.journal.append(call)
+        if lane.due is not None:
+            lane.waiting.append(call)
+            return call
         if not lane.waiting:
             lane.heard = time.monotonic()
         self._submit(lane, call)
@@ -162,11 +171,16 @@ class Fleet:
 
     def collect(self, seconds: float = _TICK) -> None:
         """Wait for answers for a while, and deal with islands that are lost or silent."""
-        fronts = {lane.waiting[0].ticket: lane for lane in self.alive if lane.waiting}
-        if not fronts:
-            return
-        for ticket in self._host.wait(list(fronts), seconds):
-            self._take(fronts[ticket])
+        for lane in self.alive:
+            if lane.due is not None and time.monotonic() >= lane.due:
+                self._start_again(lane)
+        running = [lane for lane in self.alive if lane.due is None and lane.waiting]
+        fronts = {lane.waiting[0].ticket: lane for lane in running}
+        if fronts:
+            for ticket in self._host.wait(list(fronts), seconds):
+                self._take(fronts[ticket])
+        elif any(lane.due is not None for lane in self.alive):
+            time.sleep(seconds / 5)
         for lane in self.alive:
             self._look_after(lane)
 
@@ -185,6 +199,7 @@ class Fleet:
     def revive(self, lane: Lane) -> None:
         """Start an island that was lost for good with nothing, for another run."""
         lane.lost, lane.restarts, lane.vain = None, 0, 0
+        lane.gone = lane.due = None
         lane.base, lane.journal = [], []
         self._start(lane, again=True)
 
@@ -194,7 +209,7 @@ class Fleet:
         Args:
             deadline: Seconds that they have.
         """
-        idle = [lane for lane in self.alive if not lane.waiting]
+        idle = [lane for lane in self.alive if not lane.waiting and lane.due is None]
         waiting = [self.send(lane, "close", None).ticket for lane in idle]
         over = time.monotonic() + deadline
         while waiting and (left := over - time.monotonic()) > 0:
@@ -218,11 +233,11 @@ class Fleet:
             self._recover(lane, str(error))
             return
         lane.waiting.popleft()
-        lane.heard, lane.answered, lane.vain = time.monotonic(), True, 0
+        lane.heard, lane.answered, lane.vain, lane.gone = time.monotonic(), True, 0, None
 
     def _look_after(self, lane: Lane) -> None:
         """Warn of an island that is silent, and end one that is for too long."""
-        if not lane.waiting:
+        if not lane.waiting or lane.due is not None:
             return
         cfg, silent = self._cfg, time.monotonic() - lane.heard
         limit = cfg.stretch_timeout if lane.answered else cfg.start_timeout
@@ -235,23 +250,40 @@ class Fleet:
             _log.warning("%s has not answered for %.0f s%s", lane.about, silent, self._at(lane))
 
     def _recover(self, lane: Lane, reason: str) -> None:
-        """Start an island anew and let it do again what it had done since its state was kept."""
-        reason = f"{lane.about}{self._at(lane)} is lost: {reason}"
-        waiting = [call for call in lane.waiting if not call.repeats]
-        lane.waiting.clear()
-        count = lane.restarts if lane.answered else lane.vain
-        if count >= self._cfg.restarts:
-            lane.lost = reason
-            for call in waiting:
-                call.lost = reason
-            _log.warning("%s; it is not started again", reason)
-            return
+        """Let an island be started anew, or give it up.
+
+        One that has answered counts as started. One that has not may have been sent to a node
+        that is gone, which is not known for a while: it is tried again, later each time.
+        """
+        reason, now, cfg = (
+            f"{lane.about}{self._at(lane)} is lost: {reason}",
+            time.monotonic(),
+            self._cfg,
+        )
+        lane.waiting = deque(call for call in lane.waiting if not call.repeats)
         if lane.answered:
-            lane.restarts += 1
-        else:  # a node that is gone may be thought to be there for a while
-            lane.vain += 1
-        _log.warning("%s; it is started anew (%d of %d)", reason, count + 1, self._cfg.restarts)
+            over, told = lane.restarts >= cfg.restarts, f"{lane.restarts + 1} of {cfg.restarts}"
+            lane.restarts, lane.due = lane.restarts + 1, now
+        else:
+            lane.gone = now if lane.gone is None else lane.gone
+            over = cfg.restarts == 0 or now - lane.gone > cfg.start_timeout
+            lane.vain, lane.due = lane.vain + 1, now + min(_PAUSE * 2**lane.vain, _LONGEST_PAUSE)
+            told = f"for up to {cfg.start_timeout:g} s"
+        if not over:
+            _log.warning("%s; it is started anew (%s)", reason, told)
+            return
+        _log.warning("%s; it is not started again", reason)
+        lane.lost, lane.due = reason, None
+        for call in lane.waiting:
+            call.lost = reason
+        lane.waiting.clear()
+
+    def _start_again(self, lane: Lane) -> None:
+        """Start an island anew, and let it do again what it had done since its state was kept."""
+        lane.due = None
         self._start(lane, again=True)
+        waiting = list(lane.waiting)
+        lane.waiting.clear()
         done = [call for call in lane.journal if call.over]
         for call in [*lane.base, *done]:
             self._submit(lane, Call(call.name, call.argument, False, repeats=True))
