@@ -136,6 +136,7 @@ def test_without_restarts_the_run_ends_with_a_name(pooled, at):
     assert caught.value.agent_name == "global-draw-1"
 
 
+@pytest.mark.timeout(300)  # Ray takes its time to see that a node is gone
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nodes_killed_at_random(real, at, undisturbed, tmp_path, seed, caplog):
     """Islands of two nodes that are killed end up on the first, on what is left."""
