@@ -220,7 +220,6 @@ def _blueprint() -> bytes:
 
     return pack(
         Blueprint(
-            number=0,
             about="an island",
             make=CountingEnv,
             num_envs=1,

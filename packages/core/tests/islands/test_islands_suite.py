@@ -5,7 +5,7 @@ import pytest
 from coterie.testing import TeamTrainerSuite, TrainerSuite
 
 
-class TestIslands(TrainerSuite):
+class OnIslands:
     stretch = None
 
     @pytest.fixture(autouse=True)
@@ -17,15 +17,13 @@ class TestIslands(TrainerSuite):
         return self.islands.make(**arguments, cfg=cfg)
 
 
+class TestIslands(OnIslands, TrainerSuite):
+    pass
+
+
 class TestShortStretches(TestIslands):
     stretch = 3
 
 
-class TestIslandsOfTeams(TeamTrainerSuite):
-    @pytest.fixture(autouse=True)
-    def _take(self, islands):
-        self.islands = islands
-
-    def make_trainer(self, **arguments):
-        cfg = {**arguments.pop("cfg", {}), "stretch": 5}
-        return self.islands.make(**arguments, cfg=cfg)
+class TestIslandsOfTeams(OnIslands, TeamTrainerSuite):
+    stretch = 5

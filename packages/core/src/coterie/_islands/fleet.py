@@ -6,7 +6,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from attrs import define, field
 
@@ -22,8 +22,6 @@ _log = logging.getLogger("coterie")
 _TICK = 0.25
 _PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
-
-Blueprints: TypeAlias = Callable[[int], Blueprint]
 
 
 @define(eq=False)

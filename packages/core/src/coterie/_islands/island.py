@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .._envs.boundary import Boundary
+from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
 from .._errors import TrainerStateError, WorkerError
 from .._executors.interface import Mode, Place
@@ -28,17 +29,18 @@ class Island:
     """Some members of a population, with an environment that holds their instances alone.
 
     Whoever runs it calls :meth:`answer` for each call that the trainer makes, one after the other
-    and in their order.
+    and in their order. It is built with the first, so that what is raised meanwhile is answered.
 
     Args:
         blueprint: What it is built from, packed with :func:`coterie.transport.pack`.
     """
 
+    _blueprint: Blueprint
+    _env: VectorEnv
+
     def __init__(self, blueprint: bytes) -> None:
-        self._blueprint: Blueprint = unpack(blueprint)
-        if self._blueprint.threads is not None:
-            torch.set_num_threads(self._blueprint.threads)
-        self._env = self._blueprint.make(self._blueprint.num_envs)
+        self._packed: bytes | None = blueprint
+        self._about = "an island"
         self._members: list[Member] = []
         self._executor: Place | None = None
         self._mode: Mode = "train"
@@ -55,14 +57,24 @@ class Island:
             argument: What it is given.
         """
         try:
+            if self._packed is not None:
+                self._build(self._packed)
             return Answer(value=getattr(self, f"do_{call}")(argument))
         except WorkerError as error:
             named = renumbered(error, self._first)
-            return Answer(error=pack_error(named, self._blueprint.about))
+            return Answer(error=pack_error(named, self._about))
         except BaseException as error:
-            return Answer(error=pack_error(error, self._blueprint.about))
+            return Answer(error=pack_error(error, self._about))
         finally:
             self._left_at = time.perf_counter()
+
+    def _build(self, packed: bytes) -> None:
+        blueprint: Blueprint = unpack(packed)
+        self._blueprint, self._about = blueprint, blueprint.about
+        if blueprint.threads is not None:
+            torch.set_num_threads(blueprint.threads)
+        self._env = blueprint.make(blueprint.num_envs)
+        self._packed = None
 
     def do_open(self, packed: bytes) -> list[Failure]:
         """Take members over for a run; return those that failed at it."""
@@ -121,7 +133,7 @@ class Island:
             outcome=log.outcome(),
             metrics=log.metrics,
             failures=tuple(log.failures),
-            error=None if error is None else pack_error(error, self._blueprint.about),
+            error=None if error is None else pack_error(error, self._about),
             kept=self.do_keep(None) if kept else None,
             exact=self._env.saves_state,
             environment=clock.environment,
@@ -172,10 +184,6 @@ class Island:
             if self._index(member) in kept["members"]:
                 self._place.restore(member, kept["members"][self._index(member)])
         self._go_to(Start(resets=False, environment=kept["environment"], boundary=kept["boundary"]))
-
-    def do_describe(self, _: None) -> str:
-        """Say how the executor placed the members."""
-        return self._place.describe()
 
     def do_close(self, _: None) -> None:
         """Give everything back."""

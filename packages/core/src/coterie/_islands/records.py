@@ -19,7 +19,6 @@ class Blueprint:
     """What an island is built from.
 
     Attributes:
-        number: Number of the island, from 0.
         about: What to call it in messages.
         make: Makes the environment, given the number of instances.
         num_envs: Number of instances.
@@ -28,7 +27,6 @@ class Blueprint:
         threads: Threads that torch uses; ``None``: as many as it would.
     """
 
-    number: int
     about: str
     make: Callable[[int], VectorEnv]
     num_envs: int

@@ -74,18 +74,19 @@ def unpack_seat(seat: Seat, place: int, failures: list[Failure]) -> Member:
         )
         failures.append(Failure(timestep=None, error=error))
         agent = SimpleNamespace(seed=0, uses_infos=False)
-    if seat.status == "failed":
-        error = WorkerStartError(seat.note, **who)
-    return Member(
+    member = Member(
         index=place,
         name=seat.name,
         agent=agent,
         scope=slice(seat.first, seat.stop),
         status="failed" if error is not None else seat.status,
         failure=error,
-        reason=seat.note if error is None else "",
+        reason=seat.note if seat.status == "stopped" else "",
         streams=None if seat.streams is None else unpack(seat.streams),
     )
+    if seat.status == "failed":
+        fail(member, seat.note)
+    return member
 
 
 def fail(member: Member, note: str) -> None:

@@ -86,7 +86,6 @@ class IslandTrainer(Trainer):
 
     def _blueprint(self, lane: Lane) -> Blueprint:
         return Blueprint(
-            number=lane.number,
             about=lane.about,
             make=self.env.make,
             num_envs=lane.scope.stop - lane.scope.start,

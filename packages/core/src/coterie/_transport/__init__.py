@@ -1,1 +1,1 @@
-"""Steering a run that is under way, from another thread or another process."""
+"""Objects on their way to other processes."""
