@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from ._cases import Case
+from ._cases import LIMITS, Case
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parent.parent
@@ -34,6 +34,8 @@ class Contender:
         why_not_fewer: Why.
         devices: Devices that it can use.
         why_not_there: Why not others.
+        measures: Measures that can be taken of it.
+        why_not_measured: Why not others.
         note: What is to be known about it.
     """
 
@@ -50,6 +52,8 @@ class Contender:
     why_not_fewer: str = ""
     devices: tuple[str, ...] = ("cpu", "cuda")
     why_not_there: str = ""
+    measures: tuple[str, ...] = tuple(LIMITS)
+    why_not_measured: str = ""
     note: str = ""
 
     def told(self, case: Case, seed: int) -> dict[str, Any]:
@@ -69,6 +73,8 @@ class Contender:
             return "no CUDA device"
         if case.device not in self.devices:
             return self.why_not_there
+        if case.measure not in self.measures:
+            return self.why_not_measured
         if case.cores > cores:
             return f"fewer than {case.cores} cores"
         if case.agents < self.smallest:
@@ -199,6 +205,15 @@ CONTENDERS: tuple[Contender, ...] = (
         options={"trainer": "fused", "env": "torch", "compile": True},
         needs_compiler=True,
     ),
+    _ours(
+        "fused-torch-rollouts",
+        "fused, environment in torch, compiled rollout and update",
+        "as above, with compile_rollout = 1, too; measured after the second update",
+        options={"trainer": "fused", "env": "torch", "compile": True, "rollout": 1},
+        needs_compiler=True,
+        measures=("steady", "whole"),
+        why_not_measured="the benchmark does not see single steps within a program",
+    ),
     Contender(
         name="rejax",
         label="rejax",
@@ -225,6 +240,7 @@ RATIOS: tuple[tuple[str, str], ...] = (
     ("coterie-fused", "rejax"),
     ("coterie-fused-torch", "rejax"),
     ("coterie-fused-torch-compiled", "rejax"),
+    ("coterie-fused-torch-rollouts", "rejax"),
 )
 """Pairs of names: the first's speed over the second's is told."""
 

@@ -124,6 +124,11 @@ class Watch:
             self._last = np.where(done.astype(bool), self._running, self._last)
             self._running = np.where(done.astype(bool), 0.0, self._running)
 
+    def done(self, timesteps: int) -> None:
+        """Note how many timesteps are done, where single steps can't be seen, and one begins."""
+        self.timesteps = timesteps
+        self.before()
+
     def returns(self, last: Any) -> None:
         """Take over the returns of each instance's last episode, where a program counts them."""
         self._last = np.asarray(last).reshape(self._running.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from _settings import (
 from _watch import Watch, read_case, watched
 
 import coterie
+from coterie.plugins import hookimpl, register
 
 PPO = {
     "rollouts": ROLLOUTS,
@@ -53,7 +55,22 @@ def settings(case: dict[str, Any]) -> dict[str, Any]:
             cfg |= {"threads": case["threads"]}
     if case.get("inside"):
         cfg |= {"inside": case["inside"], "processes": "auto"}
+    if case.get("rollout"):
+        cfg |= {"compile_rollout": case["rollout"], "metrics_interval": ROLLOUTS}
     return cfg
+
+
+class Ends:
+    """A plugin that lets a watch see the ends of rollouts, where nobody sees the steps."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        watch.done(0)
+
+    @hookimpl
+    def coterie_metrics_ready(self, rows: Sequence[coterie.MetricRow]) -> None:
+        """Note the end of a rollout, and of the update after it."""
+        self._watch.done(rows[0].timestep)
 
 
 def main() -> None:
@@ -66,7 +83,9 @@ def main() -> None:
     watch = Watch(case, ["coterie-core", "torch", "gymnasium"], warm_up=2 if compiled else 1)
     count, seed = case["agents"], case["seed"]
     together = {"num_envs": case["instances"] * count, "seed": seed, "device": case["device"]}
-    env = watched(coterie.make_env(f"{case['env']}:{ENV}", **together), watch)
+    env = coterie.make_env(f"{case['env']}:{ENV}", **together)
+    if not case.get("rollout"):
+        env = watched(env, watch)
     ppo = {**PPO, "compile_update": compiled}
     agents = [
         coterie.make_agent("ppo", env=env, seed=1000 * seed + k, cfg=ppo) for k in range(count)
@@ -74,6 +93,8 @@ def main() -> None:
     cfg = settings(case)
     trainer = coterie.make_trainer(case["trainer"], env=env, agents=agents, cfg=cfg)
     with watch.turn():
+        if case.get("rollout"):
+            register(Ends(watch))
         if case["trainer"] == "step":
             for _ in range(cfg["timesteps"]):
                 trainer.train()

@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import pytest
 import torch
+import torch._inductor
 from gymnasium import spaces
 
 from coterie import ConfigError
@@ -115,8 +116,8 @@ def refuse(programs, error):
     raise error
 
 
-class Program:
-    """Like what torch.compile returns: it can be called, but not asked for its truth."""
+class Compiled:
+    """Like what torch's compiler returns: it can be called, but not asked for its truth."""
 
     def __init__(self, graph):
         self.graph = graph
@@ -130,7 +131,7 @@ class Program:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_what_is_compiled_takes_in_whatever_changes(action, monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda graph, **_: Program(graph))
+    monkeypatch.setattr(torch._inductor, "compile", lambda graph, *_, **__: Compiled(graph))
     monkeypatch.setattr(compiled.CompiledGradients, "_give_up", refuse)
     learner, other = (make_learner(action_space=ACTIONS[action], compile_update=True) for _ in "ab")
     for weights in (False, True):
@@ -190,7 +191,7 @@ def test_without_a_compiler_one_warning_and_the_same_gradient(monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("no C++ compiler\nand a long story")
 
-    monkeypatch.setattr(torch, "compile", fail)
+    monkeypatch.setattr(torch._inductor, "compile", fail)
     learner = make_learner(compile_update=True)
     batch = random_batch(learner)
     with pytest.warns(RuntimeWarning, match=r"failed \(no C\+\+ compiler\)"):

@@ -194,7 +194,7 @@ def test_a_smallest_stack():
     assert made.placement.stacks == ()
     assert set(made.placement.alone.values()) == {"fewer than 4 agents are alike"}
     with pytest.raises(ConfigError, match="smallest_stack"):
-        FusedTrainer(env=env, agents=agents_of(env, {}), cfg={"smallest_stack": 1})
+        FusedTrainer(env=env, agents=agents_of(env, {}), cfg={"smallest_stack": 0})
     assert FusedTrainerCfg().smallest_stack == 2
 
 

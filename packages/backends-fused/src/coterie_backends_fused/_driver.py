@@ -60,7 +60,7 @@ class StackDriver:
         self.members = tuple(driver.member for driver in drivers)
         self.failures: list[Failure] = []
         self.broken = False
-        self.seconds = {"act": 0.0, "record": 0.0, "learn": 0.0}
+        self.seconds = dict.fromkeys(("act", "record", "learn"), 0.0)
         agent = self.members[0].agent
         home, device = interface.device, agent.device
         self.rows = Rows(self.members, interface.num_envs, home, device)
@@ -80,9 +80,19 @@ class StackDriver:
         """Find a member's place in the stack."""
         return self.members.index(member)
 
+    @property
+    def whole(self) -> bool:
+        """Whether the stack is the whole environment's population, and nobody in it has failed."""
+        return self.rows.whole and not (self.broken or self._substitutes)
+
     def frozen(self, position: int) -> bool:
         """Whether the member at ``position`` has failed."""
         return self.broken or position in self._substitutes
+
+    def take_failures(self) -> list[Failure]:
+        """Hand over who failed since the last call."""
+        failures, self.failures = self.failures, []
+        return failures
 
     def go_to(self, timestep: int, timesteps: int) -> None:
         """Set the timestep, of ``timesteps`` in all, that comes next."""
@@ -98,16 +108,16 @@ class StackDriver:
         Returns:
             Actions of the members, ``[P * n, ...]``, on the environment's device.
         """
-        return self._guard("reset", self._begin, observations, states, cut)
+        return self.guarded("reset", self._begin, observations, states, cut)
 
     def advance(self, transition: Transition, observations: Any, states: Any) -> Any:
         """Record a step of the whole environment, learn, and answer the next observations."""
-        return self._guard("record", self._advance, transition, observations, states)
+        return self.guarded("record", self._advance, transition, observations, states)
 
     def finish(self, transition: Transition) -> None:
         """Record the last step of the run, and learn."""
         if self._mode == "train":
-            self._guard("record", self._learn, transition)
+            self.guarded("record", self._learn, transition)
 
     def _begin(self, observations: Any, states: Any, cut: bool) -> Any:
         if cut and self._mode == "train":
@@ -132,12 +142,17 @@ class StackDriver:
         at = {"timestep": self._timestep, "timesteps": self._timesteps}
         own = self.rows.cut(transition, self._observations, self._states, infos=self._uses_infos)
         self.stack.record_transition(own, **at)
-        recorded = time.perf_counter()
+        self.seconds["record"] += time.perf_counter() - start
         self._phase = "post_interaction"
-        self._freeze(self.stack.post_interaction(**at))
-        self.seconds["record"] += recorded - start
-        self.seconds["learn"] += time.perf_counter() - recorded
+        self.learn()
         return own
+
+    def learn(self) -> None:
+        """Let the stack learn after a timestep; members that it froze act at random from now on."""
+        start = time.perf_counter()
+        failures = self.stack.post_interaction(timestep=self._timestep, timesteps=self._timesteps)
+        self._freeze(failures)
+        self.seconds["learn"] += time.perf_counter() - start
 
     def _act(self) -> Any:
         start = time.perf_counter()
@@ -170,7 +185,8 @@ class StackDriver:
         timestep = None if phase == "setup" else self._timestep
         return named_failure(self.drivers[position], phase, timestep, error)
 
-    def _guard(self, phase: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    def guarded(self, phase: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Do something in the stack's own code; ``None``: it failed, and the stack is broken."""
         self._phase = phase
         try:
             return work(*arguments)

@@ -10,15 +10,18 @@ from coterie import (
     Interface,
     Member,
     Mode,
+    Rollouts,
     State,
     TrainerCfg,
     TrainerStateError,
     Transition,
     Tree,
+    VectorEnv,
 )
 
 from ._group import FusedGroup
 from ._placement import Placement
+from ._rollouts import StackRollouts, check_rollouts
 
 
 class FusedExecutor(Executor):
@@ -31,6 +34,7 @@ class FusedExecutor(Executor):
     def __init__(self, tell: Callable[[Placement], None] | None = None) -> None:
         self._tell = tell
         self._group: FusedGroup | None = None
+        self._rolled = 0
 
     @property
     def placement(self) -> Placement | None:
@@ -51,8 +55,23 @@ class FusedExecutor(Executor):
             smallest_stack=getattr(cfg, "smallest_stack", 2),
         )
         self._group.open()
+        self._rolled = getattr(cfg, "compile_rollout", 0) if mode == "train" else 0
         if self._tell is not None:
             self._tell(self._group.placement)
+
+    def rollouts(self, env: VectorEnv) -> Rollouts | None:
+        """Offer compiled rollouts, where they were asked for.
+
+        Raises:
+            ConfigError: The agents can't, or are not all in one stack.
+        """
+        if not self._rolled:
+            return None
+        group = self._opened()
+        found = StackRollouts(group, env, self._rolled)
+        if all(member.active for member in group.members):
+            check_rollouts(found, group)
+        return found
 
     def begin(
         self,

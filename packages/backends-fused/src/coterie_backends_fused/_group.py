@@ -109,6 +109,37 @@ class FusedGroup:
             lambda driver: driver.advance(transition, observations, states),
         )
 
+    def whole_stack(self) -> StackDriver | None:
+        """Return the stack that the whole population is, unless somebody in it has failed."""
+        self._ensure_formed()
+        if len(self._stacks) != 1 or self._singles or not self._stacks[0].whole:
+            return None
+        return self._stacks[0]
+
+    def go_to(self, timestep: int, timesteps: int, *, cut: bool) -> None:
+        """Set the timestep, of ``timesteps`` in all, that comes next.
+
+        Args:
+            timestep: The timestep.
+            timesteps: Where the count of timesteps ends.
+            cut: Whether the run starts from a reset, which cut what stacks recorded before.
+        """
+        self._timestep, self._timesteps = timestep, timesteps
+        for stack in self._stacks:
+            stack.go_to(timestep, timesteps)
+            if cut:
+                stack.guarded("reset", stack.stack.episodes_cut)
+
+    def settle_failures(self) -> None:
+        """Deal with the failures in stacks since the last time.
+
+        Raises:
+            WorkerError: There was one, and failures are raised.
+        """
+        self._settle_failures(
+            [failure for stack in self._stacks for failure in stack.take_failures()]
+        )
+
     def finish(self, transition: Transition) -> None:
         """Let every member record the last step of the run and learn."""
         self._ensure_formed(transition)
@@ -314,8 +345,7 @@ class FusedGroup:
         results: dict[int, Any] = {}
         for stack in self._stacks:
             result = of_stack(stack)
-            failures += stack.failures
-            stack.failures = []
+            failures += stack.take_failures()
             if not stack.broken:
                 results[stack.members[0].index] = result
         for driver in self._singles:

@@ -20,6 +20,11 @@ class Rows:
         num_envs: Rows of the tensors that are gathered from.
         source: Device of those tensors.
         target: Device of what is gathered.
+
+    Attributes:
+        count: Number of rows that are wanted.
+        contiguous: Whether the scopes follow each other.
+        whole: Whether that is every row, on the device where it is wanted.
     """
 
     def __init__(
@@ -35,13 +40,13 @@ class Rows:
         scopes = [member.scope for member in members]
         self.contiguous = all(one.stop == other.start for one, other in pairwise(scopes))
         self._slice = slice(scopes[0].start, scopes[-1].stop)
-        self._whole = self.contiguous and self.count == num_envs
+        self.whole = self.contiguous and self.count == num_envs and self._target is None
         self._numbers = [row for scope in scopes for row in range(scope.start, scope.stop)]
         self._index = torch.tensor(self._numbers, device=source)
 
     def gather(self, tree: Any) -> Any:
         """Take the members' rows out of a tree of ``[num_envs, ...]``; ``None`` stays."""
-        if tree is None or (self._whole and self._target is None):
+        if tree is None or self.whole:
             return tree
         return tree_map(self._take, tree)
 

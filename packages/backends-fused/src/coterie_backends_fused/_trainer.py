@@ -10,6 +10,7 @@ from coterie import Executor, Trainer, TrainerCfg
 from ._cfg import FusedTrainerCfg
 from ._executor import FusedExecutor
 from ._placement import Placement
+from ._rollouts import check_environment
 
 _log = logging.getLogger("coterie")
 
@@ -29,6 +30,12 @@ class FusedTrainer(Trainer):
     def placement(self) -> Placement | None:
         """Which members the last run stacked, and why not the others; ``None`` before a run."""
         return self._placement
+
+    def check_settings(self) -> None:
+        """Check that the environment can do what is asked for."""
+        if self.cfg.compile_rollout:
+            headless = self.cfg.headless
+            check_environment(self.env, self.cfg.compile_rollout, headless=headless)
 
     def make_executor(self) -> Executor:
         """Make the executor that stacks what can be stacked."""

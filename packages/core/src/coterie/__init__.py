@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ._agents.cfg import AgentCfg
     from ._agents.interface import Agent
     from ._agents.multi_agent import MultiAgent
+    from ._agents.rollouts import Passage, Rollout
     from ._agents.stacking import Stack, Stackable, StackKey
     from ._agents.transition import TeamTransition, Transition
     from ._checkpoints.cfg import CheckpointCfg
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ._controllers.journal import read_lineage
     from ._controllers.population import Population
     from ._controllers.records import Change
+    from ._envs.functional import FunctionalEnv
     from ._envs.interface import EnvAdapter, Interface, VectorEnv
     from ._envs.multi_agent import MultiAgentVectorEnv
     from ._envs.recipe import EnvRecipe
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from ._executors.driver import RowsDriver, refused_settings, refused_state
     from ._executors.interface import Executor, Mode, Place
     from ._executors.local import LocalExecutor
+    from ._executors.rollouts import Rollouts
     from ._executors.saving import save_member
     from ._executors.substitute import RandomActor
     from ._experiment.build import build_experiment, run_experiment
@@ -92,6 +95,7 @@ _HOMES = {
     "_agents.cfg": ("AgentCfg",),
     "_agents.interface": ("Agent",),
     "_agents.multi_agent": ("MultiAgent",),
+    "_agents.rollouts": ("Passage", "Rollout"),
     "_agents.stacking": ("Stack", "StackKey", "Stackable"),
     "_agents.transition": ("TeamTransition", "Transition"),
     "_checkpoints.cfg": ("CheckpointCfg",),
@@ -101,6 +105,7 @@ _HOMES = {
     "_controllers.journal": ("read_lineage",),
     "_controllers.population": ("Population",),
     "_controllers.records": ("Change",),
+    "_envs.functional": ("FunctionalEnv",),
     "_envs.interface": ("EnvAdapter", "Interface", "VectorEnv"),
     "_envs.multi_agent": ("MultiAgentVectorEnv",),
     "_envs.recipe": ("EnvRecipe",),
@@ -130,6 +135,7 @@ _HOMES = {
     "_executors.driver": ("RowsDriver", "refused_settings", "refused_state"),
     "_executors.interface": ("Executor", "Mode", "Place"),
     "_executors.local": ("LocalExecutor",),
+    "_executors.rollouts": ("Rollouts",),
     "_executors.saving": ("save_member",),
     "_executors.substitute": ("RandomActor",),
     "_experiment.build": ("build_experiment", "run_experiment"),
@@ -209,6 +215,7 @@ __all__ = [
     "EpisodeResults",
     "Executor",
     "Experiment",
+    "FunctionalEnv",
     "GlobalStreams",
     "Infos",
     "Interface",
@@ -226,11 +233,14 @@ __all__ = [
     "Mode",
     "MultiAgent",
     "MultiAgentVectorEnv",
+    "Passage",
     "Place",
     "PluginError",
     "PluginNotFound",
     "Population",
     "RandomActor",
+    "Rollout",
+    "Rollouts",
     "RowsDriver",
     "RunInfo",
     "SequentialTrainer",

@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 from torch import nn
 
-from coterie import Transition
+from coterie import ConfigError, FunctionalEnv, Rollout, Transition
 
 from .errors import NonFiniteLoss
 from .settings import common_settings
@@ -165,6 +165,18 @@ class Learner(abc.ABC):
         Returns:
             Scalars of each member, by name.
         """
+
+    def rollout(self, env: FunctionalEnv, unit: int) -> Rollout:
+        """Get ready to act, step the environment and record several times in one call.
+
+        Args:
+            env: An environment of ``P * N`` instances.
+            unit: Timesteps that are made one program.
+
+        Raises:
+            ConfigError: The algorithm acts step by step only, which is the default.
+        """
+        raise ConfigError(f"agents of the kind {self.kind} can act step by step only")
 
     @abc.abstractmethod
     def cut(self) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import torch
 
-from coterie import Stack, StackKey, Transition
+from coterie import FunctionalEnv, Rollout, Stack, StackKey, Transition
 
 from .._models.stacking import architecture, obstacle
 from .differences import taking_over
@@ -111,6 +111,10 @@ class LearnerStack(Stack):
     def record_transition(self, transition: Transition, *, timestep: int, timesteps: int) -> None:
         """Take note of a step."""
         self.learner.record(transition)
+
+    def rollout(self, env: FunctionalEnv, unit: int) -> Rollout:
+        """Get ready to act, step the environment and record several times in one call."""
+        return self.learner.rollout(env, unit)
 
     def post_interaction(self, *, timestep: int, timesteps: int) -> Mapping[int, Exception]:
         """Learn, when there is enough to learn from; return who was frozen and why."""

@@ -63,6 +63,17 @@ class RolloutMemory:
             row.copy_(sample)
         self.position += 1
 
+    def write_steps(self, columns: Sequence[torch.Tensor]) -> None:
+        """Copy several timesteps.
+
+        Args:
+            columns: One tensor ``[K, P * N, *shape]`` per field, in the order of the fields.
+        """
+        steps = len(columns[0])
+        for kept, column in zip(self.tensors.values(), columns, strict=True):
+            kept[self.position : self.position + steps].copy_(column.view(steps, *kept.shape[1:]))
+        self.position += steps
+
     def clear(self) -> None:
         """Start again at the first row."""
         self.position = 0

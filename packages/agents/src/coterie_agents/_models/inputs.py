@@ -132,13 +132,17 @@ class NetworkInput:
     def from_step(self, tree: Any) -> Any:
         """Build scaled inputs from one step's observations, tensors ``[P * N, ...]``."""
         if self.flat and not self.images:
-            features = flatten(self.space, tree).to(self.dtype)
-            return self.scale(features.view(self.population, -1, self.features))
+            return self.scale(self.features_of(tree))
         leaves = [
             leaf_of(tree, leaf.path).reshape(self.population, -1, *leaf.shape)
             for leaf in self.leaves
         ]
         return self.scale(self.arrange(leaves))
+
+    def features_of(self, tree: Any) -> torch.Tensor:
+        """Lay one step's observations, without images, side by side: ``[P, N, features]``."""
+        features: torch.Tensor = flatten(self.space, tree).to(self.dtype)
+        return features.view(self.population, -1, self.features)
 
     def leaves_of(self, tree: Any) -> list[torch.Tensor]:
         """List a tree's tensors in the order of :attr:`leaves`."""

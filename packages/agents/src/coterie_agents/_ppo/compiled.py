@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,7 @@ import torch
 
 from .graph import Found, mini_batch
 from .losses import Losses
+from .programs import Program, warn_of_compiler
 
 if TYPE_CHECKING:
     from .learner import PPOLearner
@@ -76,7 +76,7 @@ class CompiledGradients:
         if whole not in _programs:
             start = time.perf_counter()
             function = partial(mini_batch, learner.networks.head, learner.cfg.model.activation)
-            _programs[whole] = _compiled(function, inputs)
+            _programs[whole] = Program(function, inputs)
             seconds = time.perf_counter() - start
             self.seconds += seconds
             _log.info("compiled the update for mini-batches of %s in %.1f s", key[0], seconds)
@@ -85,14 +85,7 @@ class CompiledGradients:
 
     def _give_up(self, error: Exception) -> None:
         self._broken = True
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        warnings.warn(
-            f"compile_update: torch.compile failed ({reason}); training goes on without. It needs "
-            "a C++ compiler for the CPU (g++, or what CXX names) and Triton for a GPU; leave "
-            "compile_update out to do without",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        warn_of_compiler("compile_update", error)
 
     def take_seconds(self) -> float:
         """Hand over how long compiling took since the last call."""
@@ -107,31 +100,6 @@ class CompiledGradients:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompiledGradients:
         return CompiledGradients()
-
-
-def _compiled(function: Callable[..., Found], inputs: Any) -> Callable[..., Found]:
-    """Compile a function for inputs like these, and run it once: that is when it compiles."""
-    from torch.fx.experimental.proxy_tensor import make_fx
-
-    graph = make_fx(function)(*inputs)
-    program: Callable[..., Found] = torch.compile(
-        graph, dynamic=False, fullgraph=True, options=_options()
-    )
-    program(*inputs)
-    return program
-
-
-def _options() -> dict[str, Any]:
-    """Say how to compile.
-
-    What torch would guard against at each call can't change: a program has its own inputs. One
-    thread compiles, so that no process is left waiting for more.
-    """
-    return {
-        "compile_threads": 1,
-        "cpp.threads": torch.get_num_threads(),
-        "guard_filter_fn": torch.compiler.skip_all_guards_unsafe,
-    }
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -98,6 +98,20 @@ def mini_batch(
     return flat, *parts, losses.kl, losses.clip_fraction
 
 
+def outputs_of(parameters: Tensors, inputs: torch.Tensor, activation: str) -> torch.Tensor:
+    """Run perceptrons, without looking at what is in between.
+
+    Args:
+        parameters: Weights and biases, ``[P, ...]``.
+        inputs: ``[P, B, inputs]``.
+        activation: Of the hidden layers.
+
+    Returns:
+        ``[P, B, outputs]``.
+    """
+    return _trace(parameters, inputs, activation)[-1]
+
+
 def _is_choice(head: Head) -> bool:
     return isinstance(head, CategoricalHead) and len(head.counts) == 1
 

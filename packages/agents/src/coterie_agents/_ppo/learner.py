@@ -9,7 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import nn
 
-from coterie import ConfigError, TrainerStateError, Transition
+from coterie import ConfigError, FunctionalEnv, TrainerStateError, Transition
 
 from .._heads.build import build_head
 from .._learning.interface import Learner
@@ -27,6 +27,7 @@ from .compiled import CompiledGradients
 from .hyper import Hyper, stack_settings
 from .losses import Losses, known_losses, ppo_losses, ppo_slopes
 from .prepare import Prepared, prepare
+from .rolling import PPORollout
 from .rollout import Samples, mini_batches
 from .state import learned_state, load_member_state, member_state, rollout_phase
 from .update import Step, epochs, update_members
@@ -72,6 +73,7 @@ class PPOLearner(Learner):
         self.undrawn: set[int] = set()
         self.pending: torch.Tensor | None = None
         self.compiled = self._make_compiled()
+        self.compile_seconds = 0.0
 
     def _build(self) -> ActorCritic:
         models = self.own_models
@@ -213,7 +215,11 @@ class PPOLearner(Learner):
         return first.shape[0] // self.population
 
     def _next_noise(self) -> torch.Tensor:
-        memory = self._ready()
+        return self.noise_of_rollout()[self.ready_memory().position]
+
+    def noise_of_rollout(self) -> torch.Tensor:
+        """Return the noise of every timestep of the rollout, ``[T, P, N, ...]``; draw it first."""
+        memory = self.ready_memory()
         shape = (memory.length, memory.num_envs)
         if self.noise is None:
             self.noise = self._draw(shape, self.generators)
@@ -221,7 +227,7 @@ class PPOLearner(Learner):
         for member in sorted(self.undrawn):  # some may draw from one generator
             self.noise[:, member] = self._draw(shape, [self.generators[member]])[:, 0]
         self.undrawn.clear()
-        return self.noise[memory.position] if memory.length > 1 else self.noise[0]
+        return self.noise
 
     def set_noise(self, noise: torch.Tensor | None, member: int) -> None:
         """Give a member the noise ``[T, N, ...]`` of its rollout; ``None``: to be drawn."""
@@ -242,7 +248,12 @@ class PPOLearner(Learner):
         drawn = [self.networks.head.noise(shape, generator) for generator in generators]
         return torch.stack(drawn, dim=len(shape) - 1).to(self.dtype)
 
-    def _ready(self) -> RolloutMemory:
+    def ready_memory(self) -> RolloutMemory:
+        """Return the memory, which has room.
+
+        Raises:
+            TrainerStateError: It is full, or there is none.
+        """
         if self.memory is None:
             raise TrainerStateError("call setup(num_envs) before the agent acts and learns")
         if self.memory.full:
@@ -259,7 +270,7 @@ class PPOLearner(Learner):
         Raises:
             ValueError: Privileged observations are missing.
         """
-        memory, networks = self._ready(), self.networks
+        memory, networks = self.ready_memory(), self.networks
         samples = networks.policy_input.leaves_of(transition.observations)
         if networks.value_input is networks.policy_input:
             samples += networks.policy_input.leaves_of(transition.next_observations)
@@ -277,6 +288,14 @@ class PPOLearner(Learner):
         memory.write(samples)
         self.pending = None
         self.all_valid = self.all_valid and transition.all_valid
+
+    def rollout(self, env: FunctionalEnv, unit: int) -> PPORollout:
+        """Get ready to act, step the environment and record several times in one call.
+
+        Raises:
+            ConfigError: Not with these networks.
+        """
+        return PPORollout(self, env, unit)
 
     @property
     def ready_to_learn(self) -> bool:
@@ -300,7 +319,9 @@ class PPOLearner(Learner):
             Scalars of each member, by name.
         """
         scalars = update_members(self, timestep=timestep, timesteps=timesteps)
-        seconds = 0.0 if self.compiled is None else self.compiled.take_seconds()
+        seconds, self.compile_seconds = self.compile_seconds, 0.0
+        if self.compiled is not None:
+            seconds += self.compiled.take_seconds()
         if seconds:
             for own in scalars:
                 own["compile_seconds"] = seconds

@@ -112,7 +112,7 @@ class PPORNNLearner(PPOLearner):
         Raises:
             ValueError: Privileged observations are missing.
         """
-        memory = self._ready()
+        memory = self.ready_memory()
         if self.hidden.pending is None:
             self.see(transition.observations, evaluating=False)
         super().record(transition)

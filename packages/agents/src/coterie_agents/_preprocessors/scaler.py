@@ -51,6 +51,11 @@ class RunningStandardScaler:
         self._shift = self.mean.to(self._dtype).unsqueeze(1)
         self._width = (self.variance + self.EPSILON).sqrt().to(self._dtype).unsqueeze(1)
 
+    @property
+    def shift_and_width(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is taken off numbers before scaling, and what they are divided by then."""
+        return self._shift, self._width
+
     def scale(self, values: torch.Tensor) -> torch.Tensor:
         """Scale values ``[P, B, *shape]``."""
         scaled = (values - self._shift).div_(self._width)

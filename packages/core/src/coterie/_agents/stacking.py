@@ -9,7 +9,10 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from attrs import field, frozen
 
+from .._envs.functional import FunctionalEnv
+from .._errors import ConfigError
 from .._types import State, Tree
+from .rollouts import Rollout
 from .transition import Transition
 
 
@@ -135,6 +138,21 @@ class Stack(abc.ABC):
     @abc.abstractmethod
     def reconfigure(self, position: int, settings: Mapping[str, Any]) -> None:
         """Change an agent's settings; the errors are those of ``Agent.reconfigure``."""
+
+    def rollout(self, env: FunctionalEnv, unit: int) -> Rollout:
+        """Get ready to go through several timesteps with an environment in one call.
+
+        What :meth:`pre_interaction`, :meth:`act` and :meth:`record_transition` do is done there;
+        :meth:`post_interaction` is called after the last of the timesteps.
+
+        Args:
+            env: An environment of ``P * n`` instances.
+            unit: Timesteps that are made one program.
+
+        Raises:
+            ConfigError: These agents can act step by step only, which is the default.
+        """
+        raise ConfigError("agents of this kind can act step by step only")
 
     @abc.abstractmethod
     def unstack(self, position: int) -> None:

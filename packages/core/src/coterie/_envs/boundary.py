@@ -8,7 +8,7 @@ ends in the true final observation, and the observation that the next action ans
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 import torch
@@ -22,6 +22,9 @@ from .._trees import tree_map, tree_where
 from .._types import Infos, State, Tree
 from .checks import Checks, NonFinite
 from .interface import VectorEnv
+
+if TYPE_CHECKING:
+    from .._agents.rollouts import Passage
 
 _ENDS = {"final_obs", "_final_obs", "final_state", "_final_state"}
 
@@ -148,6 +151,25 @@ class Boundary:
             next_states=ended_states,
             infos=without_ends(infos),
         )
+
+    @property
+    def every(self) -> torch.Tensor:
+        """``True`` for every instance, ``[N]``."""
+        return self._every
+
+    def passed(self, passage: Passage, timestep: int) -> None:
+        """Take note of several timesteps that the environment went through, and is behind.
+
+        Args:
+            passage: The timesteps.
+            timestep: The first of them, from 0, for messages.
+
+        Raises:
+            EnvContractError: The environment gave something else than it promised.
+        """
+        self._checks.passage(passage, timestep)
+        self.observations = passage.next_observations
+        self.claim()
 
     def _keep(self, observations: Tree, timestep: int | None) -> None:
         states = self.env.state() if self.env.state_space is not None else None

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import torch
 
 from .._errors import EnvContractError
 from .._spaces import Leaf, leaf_of, space_leaves
+from .._trees import tree_leaves, tree_map
+from .._types import Tree
 from .interface import VectorEnv
+
+if TYPE_CHECKING:
+    from .._agents.rollouts import Passage
 
 NonFinite: TypeAlias = Literal["raise", "warn", "ignore"]
 
@@ -81,6 +86,37 @@ class Checks:
         self._tensor("rewards", rewards, (), torch.float32, timestep)
         self._tensor("terminated", terminated, (), torch.bool, timestep)
         self._tensor("truncated", truncated, (), torch.bool, timestep)
+
+    def passage(self, passage: Passage, timestep: int) -> None:
+        """Check several timesteps: the first, and each where a value is not finite.
+
+        Args:
+            passage: The timesteps.
+            timestep: The first of them.
+
+        Raises:
+            EnvContractError: A shape, dtype, device or value is wrong.
+        """
+        columns = passage.rewards, passage.observations, passage.ends
+        steps = 1 if self._all_finite(columns) else len(passage.rewards)
+        for step in range(steps):
+            seen, ends = (
+                tree_map(lambda tensor, step=step: tensor[step], tree)
+                for tree in (passage.observations, passage.ends)
+            )
+            at = timestep + step
+            flags = passage.terminated[step], passage.truncated[step]
+            self.observations(seen, at)
+            self.outcome(passage.rewards[step], *flags, at)
+            self.observations(ends, at, name='infos["final_obs"]')
+        self.observations(passage.next_observations, timestep + len(passage.rewards) - 1)
+
+    def _all_finite(self, trees: Tree) -> bool:
+        return not self._scan or all(
+            math.isfinite(tensor.sum().item())
+            for tensor in tree_leaves(trees)
+            if tensor.is_floating_point()
+        )
 
     def _tree(
         self,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     from .._agents.transition import Transition
     from .._envs.boundary import Boundary
-    from .._envs.interface import Interface
+    from .._envs.interface import Interface, VectorEnv
     from .._trainers.cfg import TrainerCfg
     from .._trainers.loop import Clock, Cues, Span
     from .._trainers.members import Member
     from .._types import State, Tree
+    from .rollouts import Rollouts
 
 Mode: TypeAlias = Literal["train", "eval"]
 
@@ -188,8 +189,26 @@ class Executor(Place):
     ) -> Iterator[Transition]:
         """Go through the one loop, which steps the environment here; arguments as for the base."""
         from .._trainers.loop import interact
+        from .._trainers.rolling import roll
 
-        return interact(boundary, self, span, clock, cues)
+        rollouts = None if span.apart else self.rollouts(boundary.env)
+        if rollouts is None:
+            return interact(boundary, self, span, clock, cues)
+        return roll(boundary, self, rollouts, span, clock, cues)
+
+    def rollouts(self, env: VectorEnv) -> Rollouts | None:
+        """Offer to go through several timesteps with the environment in one call.
+
+        Args:
+            env: The environment, which nobody else steps meanwhile.
+
+        Returns:
+            How; ``None``, the default: members act step by step.
+
+        Raises:
+            ConfigError: It was asked for and can't be done.
+        """
+        return None
 
     @abc.abstractmethod
     def begin(

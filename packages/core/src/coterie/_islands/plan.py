@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._trainers.loop import Cues, Pause, Span
+from .._trainers.loop import Ahead, Cues, Pause, Span
 
 _CHECKPOINTS_AHEAD = 3
 _SECONDS = 1.0
@@ -27,9 +27,8 @@ class Plan:
 
     def __init__(self, span: Span, cues: Cues, most: int | None, ahead: int) -> None:
         self.stop = span.stop
-        self._cues, self._most, self._ahead = cues, most, ahead
-        self._asked = span.first
-        self._pauses: dict[int, Pause] = {}
+        self._most, self._ahead = most, ahead
+        self._known = Ahead(cues.pause, span.first)
         self._size = _FIRST if most is None else most
 
     def measured(self, steps: int, seconds: float) -> None:
@@ -48,29 +47,18 @@ class Plan:
         Returns:
             Where it ends; ``None``: it can't begin yet.
         """
-        passed = [timestep for timestep in self._pauses if done < timestep <= first]
-        if (
-            any(Pause.ACT & self._pauses[timestep] for timestep in passed)
-            or len(passed) >= _CHECKPOINTS_AHEAD
-        ):
+        passed = self._known.between(done, first)
+        if any(Pause.ACT & pause for pause in passed) or len(passed) >= _CHECKPOINTS_AHEAD:
             return None
         if first - done >= self._ahead * self._size:
             return None
         last = min(first + self._size, self.stop)
-        for timestep in range(first + 1, last + 1):
-            if self.pause(timestep):
-                return timestep
-        return last if last > first else None
+        return self._known.next_pause(first, last) if last > first else None
 
     def pause(self, timestep: int) -> Pause:
         """Tell what is done when so many timesteps are done, for one that can be known already."""
-        while self._asked < timestep:
-            self._asked += 1
-            found = self._cues.pause(self._asked)
-            if found:
-                self._pauses[self._asked] = found
-        return self._pauses.get(timestep, Pause(0))
+        return self._known.pause(timestep)
 
     def forget(self, done: int) -> None:
         """Forget what was before a timestep that everybody has done."""
-        self._pauses = {t: pause for t, pause in self._pauses.items() if t > done}
+        self._known.forget(done)

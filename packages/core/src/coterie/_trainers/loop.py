@@ -82,6 +82,41 @@ class Cues:
     metrics: Callable[[int], bool]
 
 
+class Ahead:
+    """Asks ahead of time, and once per timestep in their order, what is done between timesteps.
+
+    Args:
+        ask: As :attr:`Cues.pause`.
+        first: The first timestep.
+    """
+
+    def __init__(self, ask: Callable[[int], Pause], first: int) -> None:
+        self._ask, self._asked = ask, first
+        self._found: dict[int, Pause] = {}
+
+    def pause(self, timestep: int) -> Pause:
+        """Tell what is done when so many timesteps are done."""
+        while self._asked < timestep:
+            self._asked += 1
+            found = self._ask(self._asked)
+            if found:
+                self._found[self._asked] = found
+        return self._found.get(timestep, Pause(0))
+
+    def next_pause(self, timestep: int, last: int) -> int:
+        """Find where something is done next after a timestep; ``last``: nothing is before."""
+        later = range(timestep + 1, last + 1)
+        return next((number for number in later if self.pause(number)), last)
+
+    def between(self, done: int, first: int) -> list[Pause]:
+        """List what is known of after ``done`` and up to ``first`` timesteps."""
+        return [pause for timestep, pause in self._found.items() if done < timestep <= first]
+
+    def forget(self, done: int) -> None:
+        """Forget what was before a timestep that everybody has done."""
+        self._found = {t: pause for t, pause in self._found.items() if t > done}
+
+
 def interact(
     boundary: Boundary, executor: Executor, span: Span, clock: Clock, cues: Cues
 ) -> Iterator[Transition]:

@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode
 
 from .._agents.interface import Agent
 from .._agents.transition import Transition
+from .._envs.functional import FunctionalEnv
 from .._envs.interface import VectorEnv
 from .._envs.team_boundary import make_boundary
 from .._errors import EnvContractError
@@ -285,6 +286,24 @@ class EnvSuite:
         for timestep in range(first):
             assert _same([self.raw_step(env, timestep)], [self.raw_step(other, timestep)])
         division.close()
+        other.close()
+
+    def test_a_step_as_a_function(self) -> None:
+        """Where a step is a function, it gives what a step gives, bit for bit."""
+        env, other = self.make_env(3, seed=0), self.make_env(3, seed=0)
+        if not isinstance(env, FunctionalEnv):
+            pytest.skip("the step of this environment is no function of tensors")
+        for one in (env, other):
+            one.reset(seed=self.seeds(one))
+        simulation = env.simulation
+        for timestep in range(self.timesteps):
+            simulation, found = env.advance(simulation, self.actions(env, timestep))
+            *expected, infos = other.step(self.actions(env, timestep))
+            outcome = found.observations, found.rewards, found.terminated, found.truncated
+            assert _same([(*outcome, found.final_obs)], [(*expected, infos["final_obs"])])
+        env.go_on(simulation)
+        assert _same([self.raw_step(env, 0)], [self.raw_step(other, 0)])
+        env.close()
         other.close()
 
     def test_actions_at_their_bounds(self) -> None:

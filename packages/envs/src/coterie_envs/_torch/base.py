@@ -13,7 +13,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from coterie import ConfigError, EnvContractError, VectorEnv, derive_seed, tile_frames
+from coterie import ConfigError, EnvContractError, FunctionalEnv, derive_seed, tile_frames
 
 from .._checks import check_count, check_device, spread_seeds
 from .._cutting import check_scopes, count_rows, cut_rows, join_rows
@@ -27,7 +27,7 @@ MOST_DRAWN = 64
 _DIMS = {"state": 1, "elapsed": 0, "positions": 0}  # of the instances, in a saved state
 
 
-class TorchEnv(VectorEnv):
+class TorchEnv(FunctionalEnv):
     """``num_envs`` instances whose state is one tensor ``[state_size, N]``, mostly float64.
 
     A subclass says what one kind of environment is, in five functions of tensors:
@@ -273,8 +273,7 @@ class TorchEnv(VectorEnv):
         It reads only settings of this environment, waits for no device, and branches on no
         value, so ``torch.compile(env.advance, fullgraph=True)`` takes it, alone or within a
         function that does many steps and chooses the actions. Start from :attr:`simulation`;
-        ``env.load_state_dict(simulation._asdict())`` brings the result back. A compiler may round
-        otherwise in the last bit.
+        :meth:`go_on` brings the result back. A compiler may round otherwise in the last bit.
 
         Args:
             simulation: Where the instances are.
@@ -355,6 +354,10 @@ class TorchEnv(VectorEnv):
         """
         self._check_started()
         return Simulation(*(tensor.clone() for tensor in self._runner.simulation()))
+
+    def go_on(self, simulation: Simulation) -> None:
+        """Be where :meth:`advance` came to; the tensors belong to the environment from now on."""
+        self._start(simulation)
 
     @property
     def saves_state(self) -> bool:
