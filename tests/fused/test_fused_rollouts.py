@@ -226,6 +226,48 @@ def test_a_member_that_fails_leaves_the_others_to_single_steps(tools, plain):
         tools.assert_close(found[0][1][index], found[1][1][index], rtol=1e-9, atol=1e-11)
 
 
+def test_members_that_are_stopped_learn_no_more(tools, plain):
+    found = []
+    for steps in (0, 1):
+        env, agents = make(tools)
+        trainer = tools.train(
+            "fused",
+            env,
+            agents,
+            240,
+            compile_rollout=steps,
+            metrics_interval=20,
+            stop={"target_return": 12.6, "episodes": 20},
+        )
+        found.append(([member.status for member in trainer.members], states(agents)))
+    assert found[0][0] == found[1][0]
+    assert len(set(found[1][0])) == 2, "some are stopped, and others go on"
+    assert 10 < plain.calls < 240
+    for one, other in zip(found[0][1], found[1][1], strict=True):
+        tools.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
+def test_members_that_inherit_from_others_go_on_in_programs(tools, plain):
+    pytest.importorskip("coterie_evolution")
+    found = []
+    for steps in (0, 1):
+        env, agents = make(tools)
+        ranges = {"learning_rate": {"type": "log", "low": 1e-4, "high": 1e-2}}
+        settings = {"interval": 20, "ranges": ranges, "episodes": 1, "fraction": 0.34}
+        with coterie.make_trainer(
+            "fused",
+            env=env,
+            agents=agents,
+            cfg={"timesteps": 120, "disable_progressbar": True, "compile_rollout": steps},
+            controllers=[("pbt", settings)],
+        ) as trainer:
+            trainer.train()
+        found.append(states(agents))
+    assert plain.calls > 90
+    for one, other in zip(*found, strict=True):
+        tools.assert_close(one, other, rtol=1e-9, atol=1e-11)
+
+
 def test_what_breaks_in_the_program_is_a_failure_of_its_members(tools, plain, monkeypatch):
     def fail(self, *tensors):
         raise RuntimeError("no more")
@@ -279,6 +321,8 @@ def test_other_environments_and_pictures_are_refused(tools):
         tools.train("fused", env, agents, 20, compile_rollout=1, headless=False)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @needs_compiler
 def test_a_compiled_program_does_the_same(tools, tmp_path):
     found = []

@@ -68,7 +68,7 @@ class FusedExecutor(Executor):
         if not self._rolled:
             return None
         group = self._opened()
-        found = StackRollouts(group, env, self._rolled)
+        found = StackRollouts(self._opened, env, self._rolled)
         if all(member.active for member in group.members):
             check_rollouts(found, group)
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from coterie import ConfigError, FunctionalEnv, Passage, Rollout, Rollouts, Tree, VectorEnv
@@ -13,17 +14,18 @@ if TYPE_CHECKING:
 
 
 class StackRollouts(Rollouts):
-    """The rollouts of a group, for as long as the whole population is one healthy stack.
+    """The rollouts of a population, for as long as it is one healthy stack.
 
-    Stacks may be formed anew between two timesteps; each gets a rollout of its own.
+    Groups and stacks may be formed anew between two timesteps; each stack gets a rollout of its
+    own.
 
     Args:
-        group: The population.
+        group: Returns the population as it is.
         env: Its environment.
         unit: Timesteps that are made one program.
     """
 
-    def __init__(self, group: FusedGroup, env: Any, unit: int) -> None:
+    def __init__(self, group: Callable[[], FusedGroup], env: Any, unit: int) -> None:
         self.unit = unit
         self._group, self._env = group, env
         self._stack: StackDriver | None = None
@@ -32,7 +34,7 @@ class StackRollouts(Rollouts):
 
     def room(self) -> int:
         """How many timesteps the stack can go through before it learns; 0: it is not whole."""
-        stack = self._group.whole_stack()
+        stack = self._group().whole_stack()
         if stack is None:
             return 0
         if stack is not self._stack:
@@ -43,7 +45,7 @@ class StackRollouts(Rollouts):
     def begin(self, *, timestep: int, timesteps: int, cut: bool) -> None:
         """Take note of where a run is."""
         self._timestep, self._timesteps = timestep, timesteps
-        self._group.go_to(timestep, timesteps, cut=cut)
+        self._group().go_to(timestep, timesteps, cut=cut)
 
     def play(self, simulation: Any, observations: Tree, steps: int) -> Passage | None:
         """Let the stack and the environment go through some timesteps."""
@@ -56,16 +58,16 @@ class StackRollouts(Rollouts):
         seconds = self._stack.seconds
         seconds["rollout"] = seconds.get("rollout", 0.0) + time.perf_counter() - start
         self._timestep += steps
-        self._group.settle_failures()
+        self._group().settle_failures()
         return passage
 
     def learn(self) -> None:
         """Let the stack learn, if there is enough to learn from."""
         assert self._stack is not None
         stack, last = self._stack, self._timestep - 1
-        self._group.go_to(last, self._timesteps, cut=False)
+        self._group().go_to(last, self._timesteps, cut=False)
         stack.guarded("post_interaction", stack.learn)
-        self._group.settle_failures()
+        self._group().settle_failures()
 
 
 def check_rollouts(rollouts: StackRollouts, group: FusedGroup) -> None:
