@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from coterie.testing import assert_same_state
 from coterie_agents import RunningStandardScaler
 
 
@@ -53,3 +54,16 @@ def test_state_round_trip():
     other.update(values2)
     assert torch.equal(other.mean, scaler.mean)
     assert torch.equal(other.variance, scaler.variance)
+
+
+def test_only_chosen_members_take_statistics():
+    values = torch.tensor([[[1.0], [3.0]], [[2.0], [4.0]]], dtype=torch.float64)
+    scaler, alone = (RunningStandardScaler(2, (1,), dtype=torch.float64) for _ in range(2))
+    for each in (scaler, alone):
+        each.update(values / 3)
+    scaler.update(values, None, torch.tensor([False, True]))
+    before = alone.state(0)
+    alone.update(values)
+    assert_same_state(scaler.state(0), before)
+    assert_same_state(scaler.state(1), alone.state(1))
+    assert torch.equal(scaler.scale(values)[1], alone.scale(values)[1])

@@ -119,15 +119,21 @@ class NetworkInput:
             return (self.scaler.scale(inputs[0]), *inputs[1:])
         return self.scaler.scale(inputs)
 
-    def take_statistics(self, inputs: Any, weights: torch.Tensor | None) -> None:
+    def take_statistics(
+        self,
+        inputs: Any,
+        weights: torch.Tensor | None,
+        members: torch.Tensor | None = None,
+    ) -> None:
         """Merge unscaled inputs into the running statistics, if there are any.
 
         Args:
             inputs: What :meth:`arrange` returned.
             weights: 1 for samples that count and 0 for others, ``[P, B]``; ``None``: all count.
+            members: bool ``[P]``: whose statistics change; ``None``: everyone's.
         """
         if self.scaler is not None:
-            self.scaler.update(inputs[0] if self.images else inputs, weights)
+            self.scaler.update(inputs[0] if self.images else inputs, weights, members)
 
     def from_step(self, tree: Any) -> Any:
         """Build scaled inputs from one step's observations, tensors ``[P * N, ...]``."""

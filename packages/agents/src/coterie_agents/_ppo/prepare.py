@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from attrs import frozen
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 _EPSILON = 1e-8
 
+Waiting: TypeAlias = "tuple[tuple[NetworkInput, Any, torch.Tensor | None], ...]"
+"""Inputs before scaling, and whose statistics they are still to go into: ``None``: everyone's."""
+
 
 @frozen(kw_only=True, eq=False)
 class Prepared:
@@ -28,12 +32,12 @@ class Prepared:
     Attributes:
         samples: What is learned from.
         explained_variance: Share of the returns' variance that the values foretold, ``[P]``.
-        raw_inputs: Inputs before scaling, for each network input that scales.
+        waiting: What goes into the running statistics after the update.
     """
 
     samples: Samples
     explained_variance: torch.Tensor
-    raw_inputs: tuple[tuple[NetworkInput, Any], ...]
+    waiting: Waiting
 
 
 def by_member(tensor: torch.Tensor) -> torch.Tensor:
@@ -84,8 +88,8 @@ def prepare(
 ) -> Prepared:
     """Compute what one update needs from a full memory.
 
-    The first statistics of observations are taken before the values are computed; later ones
-    only after an update (:meth:`Prepared.raw_inputs`), so that the policy that learns sees what
+    A member's first statistics of observations are taken before the values are computed; later
+    ones only after an update (:attr:`Prepared.waiting`), so that the policy that learns sees what
     the policy that acted saw. Old log-probabilities are always those of the policy that acted.
 
     Args:
@@ -138,7 +142,7 @@ def prepare(
         values=values,
         weights=weights,
     )
-    return Prepared(samples=samples, explained_variance=explained, raw_inputs=seen.raw_inputs)
+    return Prepared(samples=samples, explained_variance=explained, waiting=seen.waiting)
 
 
 @frozen(kw_only=True, eq=False)
@@ -146,7 +150,7 @@ class _Seen:
     policy_inputs: Any
     value_inputs: Any
     log_prob: torch.Tensor
-    raw_inputs: tuple[tuple[NetworkInput, Any], ...]
+    waiting: Waiting
 
 
 def _look(
@@ -165,10 +169,9 @@ def _look(
     log_prob, _ = networks.evaluate(as_acted, actions)
 
     scaled = tuple(pair for pair in raw.values() if pair[0].scaler is not None)
-    first_time = tuple(pair for pair in scaled if is_new(pair[0], alive))
-    take_statistics(first_time, weights)
+    waiting, changed = take_first_statistics(scaled, weights, alive)
     policy_inputs = as_acted
-    if first_time:
+    if changed:
         policy_inputs = policy_place.scale(raw[id(policy_place)][1])
     value_inputs = policy_inputs
     if value_place is not policy_place:
@@ -177,30 +180,47 @@ def _look(
         policy_inputs=policy_inputs,
         value_inputs=value_inputs,
         log_prob=log_prob,
-        raw_inputs=() if first_time else scaled,
+        waiting=waiting,
     )
 
 
-def is_new(place: NetworkInput, alive: torch.Tensor | None) -> bool:
-    """Whether there are no statistics yet; a member that failed may never get any.
+@torch.no_grad()
+def take_first_statistics(
+    scaled: Iterable[tuple[NetworkInput, Any]],
+    weights: torch.Tensor | None,
+    alive: torch.Tensor | None,
+) -> tuple[Waiting, bool]:
+    """Let members that have no statistics yet take their first; a member that failed never does.
 
     Args:
-        place: Where the statistics are.
+        scaled: Places with statistics, and what was seen there, unscaled.
+        weights: 1 for samples that count and 0 for others, ``[P, B]``; ``None``: all count.
         alive: bool ``[P]``: members that still learn; ``None``: all.
+
+    Returns:
+        What is to be taken after the update, and whether anything was taken now.
     """
-    if place.scaler is None:
-        return False
-    seen = place.scaler.count > 0
-    return not bool((seen if alive is None else seen | ~alive).all())
+    waiting: list[tuple[NetworkInput, Any, torch.Tensor | None]] = []
+    changed = False
+    for place, inputs in scaled:
+        assert place.scaler is not None
+        new = place.scaler.count == 0
+        if alive is not None:
+            new = new & alive
+        if not bool(new.any()):
+            waiting.append((place, inputs, None))
+            continue
+        place.take_statistics(inputs, weights, new)
+        waiting.append((place, inputs, ~new))
+        changed = True
+    return tuple(waiting), changed
 
 
 @torch.no_grad()
-def take_statistics(
-    raw_inputs: tuple[tuple[NetworkInput, Any], ...], weights: torch.Tensor | None
-) -> None:
+def take_statistics(waiting: Waiting, weights: torch.Tensor | None) -> None:
     """Merge unscaled inputs into the running statistics of their places."""
-    for place, inputs in raw_inputs:
-        place.take_statistics(inputs, weights)
+    for place, inputs, members in waiting:
+        place.take_statistics(inputs, weights, members)
 
 
 def _arrange(memory: RolloutMemory, place: NetworkInput, name: str, rows: Any = None) -> Any:

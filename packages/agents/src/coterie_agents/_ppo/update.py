@@ -46,7 +46,7 @@ def update_members(learner: PPOLearner, *, timestep: int, timesteps: int) -> lis
     prepared = learner.prepare()
     rate = optimizer.learning_rate.clone()
     steps = learner.descend(prepared.samples)
-    take_statistics(prepared.raw_inputs, prepared.samples.weights)
+    take_statistics(prepared.waiting, prepared.samples.weights)
     if learner.alive is not None:
         for scaler, before in kept:
             scaler.revert(before, ~learner.alive)

@@ -11,9 +11,8 @@ from .._models.inputs import NetworkInput
 from .._ppo.prepare import (
     Prepared,
     explained_variance,
-    is_new,
     standardize,
-    take_statistics,
+    take_first_statistics,
 )
 from .._ppo.returns import gae
 from .._ppo.rollout import Samples
@@ -82,10 +81,9 @@ def prepare(
     as_acted = _unroll(networks.policy, policy_place, raw, first, starts, length)
     log_prob, _ = networks.head.evaluate(as_acted.outputs, networks.log_std, actions)
     scaled = tuple(pair for pair in raw.values() if pair[0].scaler is not None)
-    new = tuple(pair for pair in scaled if is_new(pair[0], learner.alive))
-    take_statistics(new, weights)
+    waiting, changed = take_first_statistics(scaled, weights, learner.alive)
     policy = as_acted
-    if new:
+    if changed:
         policy = _unroll(networks.policy, policy_place, raw, first, starts, length)
     value = _unroll(networks.value, value_place, raw, value_first, starts, length)
 
@@ -111,9 +109,7 @@ def prepare(
         values=values,
         weights=weights,
     )
-    prepared = Prepared(
-        samples=samples, explained_variance=explained, raw_inputs=() if new else scaled
-    )
+    prepared = Prepared(samples=samples, explained_variance=explained, waiting=waiting)
     last = value.states[:, :, -1].masked_fill(ended[:, :, -1:], 0.0)
     return prepared, last
 

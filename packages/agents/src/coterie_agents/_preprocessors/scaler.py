@@ -65,13 +65,20 @@ class RunningStandardScaler:
         """Undo :meth:`scale`, but for the clip."""
         return values * self._width + self._shift
 
-    def update(self, values: torch.Tensor, weights: torch.Tensor | None = None) -> None:
+    def update(
+        self,
+        values: torch.Tensor,
+        weights: torch.Tensor | None = None,
+        members: torch.Tensor | None = None,
+    ) -> None:
         """Merge a batch into the statistics.
 
         Args:
             values: ``[P, B, *shape]``.
             weights: 1 for samples that count and 0 for others, ``[P, B]``; ``None``: all count.
+            members: bool ``[P]``: whose statistics change; ``None``: everyone's.
         """
+        before = self.statistics
         wide = values.to(torch.float64)
         extra = (1,) * (values.dim() - 2)
         if weights is None:
@@ -85,6 +92,8 @@ class RunningStandardScaler:
             mean = wide.sum(1) / added.clamp(min=1).reshape(-1, *extra)
             squares = ((wide - mean.unsqueeze(1)) * mask).square().sum(1)
         self._merge(mean, squares, added, extra)
+        if members is not None:
+            self.revert(before, ~members)
 
     def _merge(
         self, mean: torch.Tensor, squares: torch.Tensor, added: torch.Tensor, extra: tuple[int, ...]
