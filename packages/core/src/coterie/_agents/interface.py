@@ -213,6 +213,15 @@ class Agent(abc.ABC):
         if self.changeable:
             self.cfg = evolve(self.cfg, **state.get("settings", {}))
 
+    def handover(self) -> State:
+        """Return what another object of this agent goes on from, in the same run.
+
+        Trainers take it where an agent moves between processes, or in and out of a stack;
+        :meth:`load_state_dict` takes it over. It is :meth:`state_dict`; agents whose settings
+        leave something out of that, such as a large memory, add it here.
+        """
+        return self.state_dict()
+
     def learned(self) -> State:
         """Return what another agent can go on with that :meth:`inherit` takes over.
 

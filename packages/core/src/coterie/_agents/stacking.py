@@ -103,6 +103,10 @@ class Stack(abc.ABC):
     def state_dict(self, position: int) -> State:
         """Return an agent's state: what its own ``state_dict`` would give, had it learned alone."""
 
+    def handover(self, position: int) -> State:
+        """Return what an agent's own ``handover`` would give, had it learned alone."""
+        return self.state_dict(position)
+
     def fits(self, state: State) -> bool:
         """Whether :meth:`load_state_dict` can take a state over while the others go on.
 

@@ -114,12 +114,16 @@ class Population:
 
         Args:
             members: Those to ask.
-            learned: Whether to take only what another member can go on with.
+            learned: Whether to take only what another member can go on with; else all that the
+                member itself would go on from, even what its checkpoints leave out.
         """
         states: dict[int, State] = {}
 
         def take(member: Member) -> None:
-            states.update(self._executor.snapshot([member], learned=learned))
+            place = self._executor
+            states.update(
+                place.snapshot([member], learned=True) if learned else place.handover([member])
+            )
 
         for member in members:
             self._attempt(member, partial(take, member))

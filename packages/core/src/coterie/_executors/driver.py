@@ -150,10 +150,16 @@ class RowsDriver:
         with self.during("state"):
             if learned:
                 return {"learned": self.agent.learned()}
-            return {
-                "agent": self.agent.state_dict(),
-                "streams": None if self._streams is None else self._streams.state_dict(),
-            }
+            return self._state(self.agent.state_dict())
+
+    def handover(self) -> State:
+        """Return what the member goes on from elsewhere in the same run."""
+        with self.during("state"):
+            return self._state(self.agent.handover())
+
+    def _state(self, agent: State) -> State:
+        streams = None if self._streams is None else self._streams.state_dict()
+        return {"agent": agent, "streams": streams}
 
     def restore(self, state: State) -> None:
         """Take over a state that :meth:`snapshot` returned, here or of another member.
@@ -161,7 +167,7 @@ class RowsDriver:
         Raises:
             CheckpointMismatch: It does not fit; the member is as it was.
         """
-        own = None if self.agent.refuses_untouched else copy.deepcopy(self.snapshot())
+        own = None if self.agent.refuses_untouched else copy.deepcopy(self.handover())
         try:
             self._take_over(state)
         except Exception as error:

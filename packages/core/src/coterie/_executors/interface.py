@@ -82,6 +82,23 @@ class Place(abc.ABC):
             WorkerError: A member could not give its state.
         """
 
+    def handover(self, members: Sequence[Member]) -> dict[int, State]:
+        """Return what members go on from elsewhere in the same run, by their index.
+
+        An executor whose members live elsewhere asks their agents' ``handover``, which may tell
+        more than their ``state_dict``.
+
+        Args:
+            members: Those to ask, none of which has failed.
+
+        Returns:
+            States as :meth:`snapshot` returns them.
+
+        Raises:
+            WorkerError: A member could not give its state.
+        """
+        return self.snapshot(members)
+
     def save(self, members: Sequence[Member], folder: Path) -> dict[int, State | None]:
         """Write the agents of members to ``folder``, between two timesteps.
 
@@ -148,7 +165,7 @@ class Place(abc.ABC):
         Args:
             members: The population, as it was given to :meth:`open` for training.
         """
-        states = self.snapshot([member for member in members if member.active])
+        states = self.handover([member for member in members if member.active])
         for member in members:
             if member.index in states:
                 member.agent.load_state_dict(states[member.index]["agent"])

@@ -92,6 +92,14 @@ class LocalExecutor(Executor):
             if member.index in self._drivers
         }
 
+    def handover(self, members: Sequence[Member]) -> dict[int, State]:
+        """Return what members go on from elsewhere; tensors in it may be the agents' own."""
+        return {
+            member.index: self._drivers[member.index].handover()
+            for member in members
+            if member.index in self._drivers
+        }
+
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state."""
         self._driver(member).restore(state)

@@ -152,6 +152,11 @@ class Island:
         members = [self._member(index) for index in indices]
         return pack(self._states(members, learned=learned))
 
+    def do_handover(self, indices: Sequence[int]) -> bytes:
+        """Return what members go on from elsewhere by index, packed."""
+        found = self._place.handover([self._member(index) for index in indices])
+        return pack({index + self._first: to_cpu(state) for index, state in found.items()})
+
     def do_restore(self, given: tuple[int, bytes]) -> None:
         """Give a member a state."""
         index, state = given

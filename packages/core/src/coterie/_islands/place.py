@@ -144,6 +144,22 @@ class Islands(Place):
                 states.update(unpack(packed))
         return {m.index: states[m.index] for m in wanted if m.index in states}
 
+    def handover(self, members: Sequence[Member]) -> dict[int, State]:
+        """Return what members go on from elsewhere, in the main memory.
+
+        Islands are asked only for what was not handed over with their latest stretch.
+        """
+        states = self.snapshot([member for member in members if member.agent.saves_everything])
+        calls = []
+        for lane in self._running().lanes:
+            missing = [m.index for m in lane.members if m in members and m.index not in states]
+            if missing and lane.number in self._openings:
+                calls.append((lane, self._send(lane, "handover", missing)))
+        for lane, call in calls:
+            if (packed := self._value(lane, call)) is not None:
+                states.update(unpack(packed))
+        return states
+
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state; the settings in it come home with :meth:`settle`."""
         self._change(member, "restore", pack(state))
