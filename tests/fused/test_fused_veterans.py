@@ -8,17 +8,25 @@ import torch
 from gymnasium import spaces
 
 import coterie
-from coterie.testing import CountingEnv, CountingTeamEnv
+from coterie import Controller
+from coterie.testing import CountingEnv, CountingTeamEnv, assert_same_state, differs
 
+TINY = {"hidden_sizes": (6,)}
+WIDE = spaces.Box(np.array([-0.3, 1.0], np.float32), np.array([0.4, 7.0], np.float32))
 BOX = spaces.Box(-1.0, 1.0, (2,), np.float32)
-ON_POLICY = {"rollouts": 4, "observation_normalization": True, "model": {"hidden_sizes": (6,)}}
+ON_POLICY = {"rollouts": 4, "observation_normalization": True, "model": TINY}
 PPO = {**ON_POLICY, "learning_epochs": 2, "mini_batches": 2, "value_normalization": True}
 RECURRENT = {
     **PPO,
     "sequence_length": 2,
     "model": {"hidden_size": 4, "sizes_before": (5,)},
 }
-REPLAY = {"memory_size": 24, "batch_size": 6, "learning_starts": 4}
+REPLAY = {
+    "memory_size": 24,
+    "batch_size": 6,
+    "learning_starts": 4,
+    "observation_normalization": True,
+}
 CONTINUOUS = {**REPLAY, "random_timesteps": 5, "model": {"hidden_sizes": (6, 6)}}
 CASES = {
     "ppo": ("ppo", PPO, None, False),
@@ -92,3 +100,117 @@ def test_a_trained_team_beside_fresh_ones(tools, kind, sharing):
     )
     assert [len(names) for names in trainer.placement.stacks] == [3]
     assert [state["updates"] for state in states] == [5, 2, 2]
+
+
+SAMPLING = {
+    "dqn": (
+        "dqn",
+        {**REPLAY, "target_update_interval": 3, "exploration_timesteps": 9, "model": TINY},
+        None,
+    ),
+    "dqn-prioritized": (
+        "dqn",
+        {
+            **REPLAY,
+            "memory": "prioritized",
+            "n_step": 2,
+            "gradient_steps": 2,
+            "target_update_interval": 3,
+            "learning_rate_scheduler": "linear",
+            "model": TINY,
+        },
+        None,
+    ),
+    "ddpg": ("ddpg", {**CONTINUOUS, "noise": "ornstein_uhlenbeck"}, WIDE),
+    "td3": ("td3", {**CONTINUOUS, "policy_delay": 3}, WIDE),
+    "sac": ("sac", {**CONTINUOUS, "gradient_steps": 2}, WIDE),
+    "sac_rnn": (
+        "sac_rnn",
+        {
+            **REPLAY,
+            "batch_size": 3,
+            "learning_starts": 6,
+            "sequence_length": 2,
+            "burn_in": 1,
+            "model": {"hidden_size": 4, "sizes_before": (5,), "sizes_after": (6,)},
+        },
+        WIDE,
+    ),
+}
+"""Off-policy: kind, settings, action space."""
+
+
+@pytest.mark.parametrize("case", SAMPLING)
+def test_heirs_of_a_veteran_keep_to_the_rhythm_of_their_stack(tools, case):
+    """One member's steps of Adam and its statistics are far ahead; its memory is as full."""
+    kind, settings, space = SAMPLING[case]
+    found = []
+    for trainer in ("sequential", "fused"):
+        env = place(6, space, False)
+        veteran, *agents = (member(kind, env, seed, settings) for seed in range(4))
+        tools.train("sequential", place(2, space, False), [veteran], 17)
+        agents[0].inherit(veteran.learned())
+        made = tools.train(trainer, env, agents, 20)
+        found.append([agent.state_dict() for agent in agents])
+    assert [len(names) for names in made.placement.stacks] == [3]
+    for alone, stacked in zip(*found, strict=True):
+        tools.assert_close(alone, stacked, rtol=1e-9, atol=1e-9)
+    updates = [state["updates"] for state in found[1]]
+    assert updates[0] > updates[1] == updates[2] > 10
+
+
+class Copies(Controller):
+    """Lets one member go on as another, once: with all that it is, or what it learned."""
+
+    def __init__(self, learned, at):
+        super().__init__()
+        self.learned, self.at = learned, at
+
+    def due(self, timestep):
+        return timestep == self.at
+
+    def act(self, population):
+        donor, heir = population.members[:2]
+        states = population.snapshot([donor], learned=self.learned)
+        assert population.restore(heir, states[donor.index], {})
+
+
+@pytest.mark.parametrize("case", SAMPLING)
+@pytest.mark.parametrize("learned", [True, False], ids=["learned", "whole"])
+def test_copied_from_a_member_that_is_out_of_step(tools, case, learned):
+    """The donor, in no stack, has trained before: nobody else's rhythm may change."""
+    kind, settings, space = SAMPLING[case]
+    found = []
+    for trainer in ("sequential", "fused"):
+        agents = [member(kind, place(2, space, False), seed, settings) for seed in range(4)]
+        tools.train("sequential", place(2, space, False), agents[:1], 7)
+        env = place(8, space, False)
+        cfg = {"timesteps": 20, "disable_progressbar": True, "headless": True}
+        controllers = [Copies(learned, 13)]
+        made = tools.trainers[trainer](env=env, agents=agents, cfg=cfg, controllers=controllers)
+        with made:
+            made.train()
+        found.append([agent.state_dict() for agent in agents])
+    for alone, stacked in zip(*found, strict=True):
+        tools.assert_close(alone, stacked, rtol=1e-9, atol=1e-9)
+    assert [state["steps"] for state in found[1]] == [27, 20 if learned else 27, 20, 20]
+
+
+@pytest.mark.parametrize("case", SAMPLING)
+def test_a_state_of_a_stack_mate_disturbs_nobody(tools, case):
+    """One member takes another's whole state over: the others go on bit for bit."""
+    kind, settings, space = SAMPLING[case]
+    found = []
+    for at in (11, 99):
+        env = place(6, space, False)
+        agents = [member(kind, env, seed, settings) for seed in range(3)]
+        cfg = {"timesteps": 20, "disable_progressbar": True, "headless": True}
+        controllers = [Copies(False, at)]
+        trainer = tools.trainers["fused"](env=env, agents=agents, cfg=cfg, controllers=controllers)
+        with trainer:
+            trainer.train()
+        found.append([agent.state_dict() for agent in agents])
+        assert [len(names) for names in trainer.placement.stacks] == [3]
+    for index in (0, 2):
+        assert_same_state(found[0][index], found[1][index])
+    assert differs(found[0][1], found[1][1])

@@ -181,6 +181,8 @@ def test_without_its_memory_a_state_is_small_and_learning_starts_anew(tools):
     tools.run(agent, 20)
     state = agent.state_dict()
     assert state["memory"] is None
+    assert not agent.saves_everything
+    assert make(tools).saves_everything
     other.load_state_dict(state)
     tools.assert_equal_states(other.state_dict()["networks"], state["networks"])
     tools.run(other, 3, start=20)

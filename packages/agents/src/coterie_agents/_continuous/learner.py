@@ -55,6 +55,7 @@ class ContinuousLearner(OffPolicyLearner):
 
     per_member: ClassVar[tuple[str, ...]] = PER_MEMBER
     noise_kind: ClassVar[Literal["uniform", "normal"]] = "normal"
+    rhythm: ClassVar[tuple[str, ...]] = ("descents",)
     critics: ClassVar[int] = 2
     target_actor: ClassVar[bool] = True
     update_draws: ClassVar[int] = 0

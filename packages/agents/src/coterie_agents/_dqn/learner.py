@@ -44,6 +44,7 @@ class DQNLearner(OffPolicyLearner):
     per_member: ClassVar[tuple[str, ...]] = PER_MEMBER
     model_names: ClassVar[tuple[str, ...]] = ("q",)
     noise_kind: ClassVar[Literal["uniform", "normal"]] = "uniform"
+    rhythm: ClassVar[tuple[str, ...]] = ("optimizer_steps",)
     uses_states: ClassVar[bool] = False
     cfg: DQNCfg
     cfgs: tuple[DQNCfg, ...]
@@ -213,8 +214,3 @@ class DQNLearner(OffPolicyLearner):
         self.optimizer.load(state["optimizer"], member)
         self.optimizer_steps = int(state["optimizer_steps"])
         load_scalers({"q": self.scaler}, state, member)
-
-    @classmethod
-    def phase_of(cls, state: Mapping[str, Any]) -> Any:
-        """Tell the phase from a state: also how far the target network's next update is."""
-        return super().phase_of(state), state["optimizer_steps"]

@@ -196,6 +196,10 @@ class LearnerAgent(Agent):
         """
         return {**super().state_dict(), **self._learner.member_state()}
 
+    def handover(self) -> dict[str, Any]:
+        """Return :meth:`state_dict` with what settings leave out of it, such as a memory."""
+        return {**self.state_dict(), **self._learner.left_out()}
+
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` of an equal agent returned.
 

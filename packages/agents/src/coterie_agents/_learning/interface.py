@@ -192,6 +192,13 @@ class Learner(abc.ABC):
         Tensors have no population axis: it is the state that the member would have alone.
         """
 
+    def left_out(self, member: int = 0) -> dict[str, Any]:
+        """Return the parts of a member's state that settings leave out of :meth:`member_state`.
+
+        Together they are all that another learner of this member goes on from in the same run.
+        """
+        return {}
+
     @abc.abstractmethod
     def load_member_state(self, state: Mapping[str, Any], member: int = 0) -> None:
         """Take over what :meth:`member_state` returned; nothing is changed if it does not fit.

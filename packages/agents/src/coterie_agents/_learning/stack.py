@@ -56,7 +56,7 @@ class LearnerStack(Stack):
 
     def __init__(self, agents: Sequence[LearnerAgent]) -> None:
         first = agents[0]
-        own = [agent.learner.own_models for agent in agents]
+        models = [agent.learner.own_models for agent in agents]
         self.agents = tuple(agents)
         self.learner = first.learner_class(
             observation_space=first.observation_space,
@@ -67,13 +67,15 @@ class LearnerStack(Stack):
             seeds=[agent.seed for agent in agents],
             device=first.device,
             dtype=first.dtype,
-            models=None if own[0] is None else [models[0] for models in own if models],
+            models=None if models[0] is None else [own[0] for own in models if own],
         )
         if first.num_envs is not None:
             self.learner.allocate(first.num_envs)
         for position, agent in enumerate(agents):
-            self.learner.load_member_state(agent.learner.member_state(), position)
-            agent.learner.release()
+            own = agent.learner
+            state = {**own.member_state(), **own.left_out()}
+            self.learner.load_member_state(state, position)
+            own.release()
         self._evaluation: tuple[torch.Generator, ...] | None = None
         self._tracked: list[dict[str, list[float]]] = [{} for _ in agents]
 
@@ -151,6 +153,10 @@ class LearnerStack(Stack):
         generator = self.agents[position].generator.get_state()
         return {"generator": generator, **self.learner.member_state(position)}
 
+    def handover(self, position: int) -> dict[str, Any]:
+        """Return an agent's state with what settings leave out of it."""
+        return {**self.state_dict(position), **self.learner.left_out(position)}
+
     def fits(self, state: Mapping[str, Any]) -> bool:
         """Whether the state is of the phase that the learner is in."""
         try:
@@ -190,7 +196,7 @@ class LearnerStack(Stack):
     def unstack(self, position: int) -> None:
         """Bring what an agent learned home, with scalars that nobody asked for yet."""
         agent = self.agents[position]
-        agent.load_state_dict(self.state_dict(position))
+        agent.load_state_dict(self.handover(position))
         for name, values in self._tracked[position].items():
             for value in values:
                 agent.track(name, value)

@@ -61,6 +61,11 @@ class OffPolicyAgent(LearnerAgent):
         if memory is not None:
             self._learner.share(memory)
 
+    @property
+    def saves_everything(self) -> bool:
+        """Whether training goes on from a saved state bit for bit: if the memory is part of it."""
+        return bool(self.cfg.checkpoint_memory)
+
     def check_scope(self, num_envs: int) -> None:
         """Check that the agent can learn from ``num_envs`` instances.
 

@@ -31,9 +31,8 @@ class OffPolicyCfg:
         priority_exponent: How much priorities count, from 0 (not at all) to 1.
         importance_exponent: Exponent of the importance weights at the start.
         importance_timesteps: Timesteps over which it rises to 1.
-        checkpoint_memory: Whether the memory is part of the agent's state. Without it states are
-            small, but an agent that is saved and loaded, comes home from another process or is
-            stacked with others starts with an empty memory.
+        checkpoint_memory: Whether the memory is part of what is saved. Without it checkpoints are
+            small, but an agent that is loaded starts with an empty memory.
         batch_size: Transitions in one optimiser step.
         learning_starts: Timesteps that the memory must hold before the first update.
         update_interval: Timesteps between two updates.

@@ -54,6 +54,12 @@ class OffPolicyLearner(Learner):
     noise_kind: ClassVar[Literal["uniform", "normal"]] = "uniform"
     """What :meth:`explore` draws."""
 
+    rhythm: ClassVar[tuple[str, ...]] = ()
+    """Counts in :meth:`own_state` that say when something is due next.
+
+    Members of a stack share them, and who inherits goes on with its own.
+    """
+
     uses_states: ClassVar[bool] = True
     """Whether a critic sees privileged observations, where there are any."""
 
@@ -423,6 +429,12 @@ class OffPolicyLearner(Learner):
         """Return everything that training changes in a member but its generator, as copies."""
         return member_state(self, member)
 
+    def left_out(self, member: int = 0) -> dict[str, Any]:
+        """Return a member's memory, where checkpoints leave it out."""
+        if self.memory is None or self.cfg.checkpoint_memory:
+            return {}
+        return {"memory": self.memory.state(member)}
+
     def load_member_state(self, state: Mapping[str, Any], member: int = 0) -> None:
         """Take over what :meth:`member_state` returned; nothing is changed if it does not fit.
 
@@ -450,8 +462,8 @@ class OffPolicyLearner(Learner):
         return True
 
     def release(self) -> None:
-        """Give the memory back, if its content is part of the state."""
-        if self.cfg.checkpoint_memory and not isinstance(self.memory, SharedReplayPart):
+        """Give the memory back, unless members share it."""
+        if not isinstance(self.memory, SharedReplayPart):
             self.memory = self.noise = self.warm_up = self.pending = None
 
     def phase(self) -> Hashable:
@@ -461,12 +473,12 @@ class OffPolicyLearner(Learner):
         """
         if isinstance(self.memory, SharedReplayPart):
             return id(self)
-        return self.phase_of(member_state(self, 0, rows=False))
+        return self.phase_of(member_state(self, rows=False))
 
     @classmethod
     def phase_of(cls, state: Mapping[str, Any]) -> Hashable:
         """Tell the phase from what :meth:`member_state` returned."""
-        return phase_of(state)
+        return phase_of(state, cls.rhythm)
 
 
 def check_shared(cfg: OffPolicyCfg, part: SharedReplayPart, num_envs: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
@@ -27,16 +27,12 @@ def member_state(
     Args:
         learner: The members.
         member: Which one.
-        rows: Whether to add the content of the memory, if it belongs to the state.
+        rows: Whether to add the content of the memory, if it belongs to the state; else its size.
     """
     places = {"observations": learner.observations.scaler, "states": None}
     if learner.critic_states is not learner.observations:
         places["states"] = learner.critic_states.scaler
-    memory, draws = learner.memory, _draws(learner)
-    kept = memory is not None and learner.cfg.checkpoint_memory
-    content: dict[str, Any] | None = None
-    if memory is not None and kept:
-        content = memory.state(member) if rows else {"writes": memory.writes}
+    draws = _draws(learner)
     return {
         "settings": learner.settings_of(member),
         **learner.own_state(member),
@@ -44,8 +40,17 @@ def member_state(
         "updates": learner.updates[member],
         "steps": learner.steps,
         "draws": {name: part.state(member) for name, part in draws.items()},
-        "memory": content,
+        "memory": _content(learner, member, rows),
     }
+
+
+def _content(learner: OffPolicyLearner, member: int, rows: bool) -> dict[str, Any] | None:
+    memory = learner.memory
+    if memory is None or (rows and not learner.cfg.checkpoint_memory):
+        return None
+    if rows:
+        return memory.state(member)
+    return {"num_envs": memory.num_envs, "writes": memory.writes}
 
 
 def _draws(learner: OffPolicyLearner) -> dict[str, Draws]:
@@ -79,15 +84,17 @@ def load_member_state(learner: OffPolicyLearner, state: Mapping[str, Any], membe
 
 
 def learned_state(learner: OffPolicyLearner, member: int = 0) -> dict[str, Any]:
-    """Return what another member can go on with: no samples, and no random numbers."""
+    """Return what another member can go on with: no samples, random numbers or counts of steps."""
     state = member_state(learner, member, rows=False)
-    return {key: value for key, value in state.items() if key not in (*FREE, "steps")}
+    left_out = (*FREE, "steps", *learner.rhythm)
+    return {key: value for key, value in state.items() if key not in left_out}
 
 
 def inherit_state(learner: OffPolicyLearner, state: Mapping[str, Any], member: int = 0) -> None:
     """Take over what :func:`learned_state` returned; the memory goes on as it is.
 
-    Noise that drifts goes on too; what was remembered of the episodes is forgotten.
+    Noise that drifts goes on too, and so does the rhythm of delayed updates; what was
+    remembered of the episodes is forgotten.
 
     Raises:
         CheckpointMismatch: It belongs to another architecture; every difference is listed.
@@ -95,7 +102,8 @@ def inherit_state(learner: OffPolicyLearner, state: Mapping[str, Any], member: i
     require_fit(learned_state(learner, member), state, learner.kind)
     own = learner.own_state(member)
     learner.reconfigure(member, evolve(learner.cfgs[member], **state["settings"]))
-    learner.load_own_state({**state, "drift": own.get("drift"), "hidden": None}, member)
+    kept = {name: own[name] for name in learner.rhythm}
+    learner.load_own_state({**state, "drift": own.get("drift"), "hidden": None, **kept}, member)
     learner.updates[member] = int(state["updates"])
     _load_scalers(learner, state["scalers"], member)
 
@@ -136,16 +144,21 @@ def _load_draws(learner: OffPolicyLearner, state: Mapping[str, Any], member: int
         part.load({"left": left if fits else None}, member)
 
 
-def phase_of(state: Mapping[str, Any]) -> Hashable:
+def phase_of(state: Mapping[str, Any], rhythm: Sequence[str] = ()) -> Hashable:
     """Tell from a state where in its rhythm a member stands.
 
-    Members in one phase have recorded and remember as many timesteps, and have drawn as many
-    random numbers.
+    Members in one phase have recorded and remember as many timesteps of as many instances, and
+    have drawn as many random numbers.
+
+    Args:
+        state: What :func:`member_state` returned.
+        rhythm: Names of further counts in it.
     """
     content = state["memory"]
     left = {
-        name: 0 if part["left"] is None else len(part["left"])
+        name: () if part["left"] is None else tuple(part["left"].shape)
         for name, part in state["draws"].items()
     }
-    writes = None if content is None else content["writes"]
-    return (state["steps"], writes, tuple(sorted(left.items())))
+    filled = None if content is None else (int(content["num_envs"]), int(content["writes"]))
+    counts = tuple(int(state[name]) for name in ("steps", *rhythm))
+    return (counts, filled, tuple(sorted(left.items())))

@@ -211,7 +211,7 @@ class SACRNNLearner(SACLearner):
         return soft_values(values, log_prob, self.temperature)
 
     def release(self) -> None:
-        """Give the memory back, if its content is part of the state."""
+        """Give the memory back, with what the actors remember."""
         super().release()
         if self.memory is None:
             self.hidden.release()
