@@ -105,6 +105,10 @@ class FusedExecutor(Executor):
         """Return the state of members, each as it would be alone."""
         return self._opened().snapshot(members, learned=learned)
 
+    def handover(self, members: Sequence[Member]) -> dict[int, State]:
+        """Return what members go on from elsewhere, each as it would be alone."""
+        return self._opened().handover(members)
+
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state; the others of its stack don't change by a bit."""
         self._opened().restore(member, state)

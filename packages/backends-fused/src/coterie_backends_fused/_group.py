@@ -171,6 +171,17 @@ class FusedGroup:
                 return {"learned": stack.stack.learned(stack.position(member))}
             return {"agent": stack.stack.state_dict(stack.position(member)), "streams": None}
 
+    def handover(self, members: Sequence[Member]) -> dict[int, State]:
+        """Return what members that have not failed go on from elsewhere, by index."""
+        return {m.index: self._handover(m) for m in members if m.index in self._drivers}
+
+    def _handover(self, member: Member) -> State:
+        driver, stack = self._drivers[member.index], self._stack_of(member)
+        if stack is None:
+            return driver.handover()
+        with driver.during("state"):
+            return {"agent": stack.stack.handover(stack.position(member)), "streams": None}
+
     def restore(self, member: Member, state: State) -> None:
         """Give a member a state, between two timesteps.
 

@@ -138,6 +138,11 @@ class ProcessExecutor(Executor):
         packed = self._ask("snapshot", [m for m in chosen if m.active], learned or None)
         return {index: unpack(state) for index, state in packed.items()}
 
+    def handover(self, members: Sequence[Member]) -> dict[int, State]:
+        """Return what members go on from elsewhere, in the main memory."""
+        packed = self._ask("handover", [m for m in members if m.active])
+        return {index: unpack(state) for index, state in packed.items()}
+
     def save(self, members: Sequence[Member], folder: Path) -> dict[int, State | None]:
         """Let the processes write their members' files, all at the same time."""
         packed = self._ask("save", [m for m in members if m.active], str(folder))

@@ -199,6 +199,8 @@ def _ask(executor: Executor, what: str, member: Member, argument: bytes | None) 
     if what == "snapshot":
         learned = argument is not None
         return pack(to_cpu(executor.snapshot([member], learned=learned)[member.index]))
+    if what == "handover":
+        return pack(to_cpu(executor.handover([member])[member.index]))
     assert argument is not None
     if what == "save":
         folder = Path(unpack(argument))

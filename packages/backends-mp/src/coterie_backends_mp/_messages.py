@@ -180,7 +180,8 @@ class Ask:
     """Trainer to worker: do something with some members, between two steps.
 
     Attributes:
-        what: ``"metrics"``, ``"snapshot"``, ``"save"``, ``"restore"`` or ``"reconfigure"``.
+        what: ``"metrics"``, ``"snapshot"``, ``"handover"``, ``"save"``, ``"restore"`` or
+            ``"reconfigure"``.
         argument: By index of the member: what it needs, packed, or ``None``.
     """
 

@@ -119,6 +119,12 @@ class Seat:
         with self.driver.during("state"):
             return pack(to_cpu(state))
 
+    def handover(self, _: bytes | None) -> bytes:
+        """Hand over what the member goes on from elsewhere, in the main memory."""
+        state = self.driver.handover()
+        with self.driver.during("state"):
+            return pack(to_cpu(state))
+
     def save(self, folder: bytes | None) -> bytes:
         """Write the agent to its file in a folder; hand over the random streams, or what failed."""
         assert folder is not None

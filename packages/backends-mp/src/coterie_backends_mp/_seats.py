@@ -78,7 +78,8 @@ class Seats:
         """Do something with some members, between two steps.
 
         Args:
-            what: ``"metrics"``, ``"snapshot"``, ``"save"``, ``"restore"`` or ``"reconfigure"``.
+            what: ``"metrics"``, ``"snapshot"``, ``"handover"``, ``"save"``, ``"restore"`` or
+                ``"reconfigure"``.
             argument: By index of the member, packed.
 
         Returns:
