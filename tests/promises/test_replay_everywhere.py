@@ -22,8 +22,16 @@ PRIORITIZED = {"memory": "prioritized", "n_step": 3, "dueling": True, "gradient_
 STEPS = 45
 
 
-def population(trainer: str, seeds: list[int], *, shared: bool = False, **settings: object):
-    """Train one DQN agent per seed, in two goes; return the agents."""
+def population(
+    trainer: str,
+    seeds: list[int],
+    *,
+    shared: bool = False,
+    runs: int = 2,
+    trainer_cfg: dict[str, object] | None = None,
+    **settings: object,
+):
+    """Train one DQN agent per seed, in some goes; return the agents."""
     env = coterie.make_env("torch:CartPole-v1", num_envs=4 * len(seeds), seed=9)
     parts: list[dict[str, object]] = [{} for _ in seeds]
     if shared:
@@ -33,10 +41,12 @@ def population(trainer: str, seeds: list[int], *, shared: bool = False, **settin
         coterie.make_agent("dqn", env=env, seed=seed, cfg={**CFG, **settings}, **part)
         for seed, part in zip(seeds, parts, strict=True)
     ]
-    cfg = {"timesteps": STEPS, "headless": True, "disable_progressbar": True}
+    steps = 2 * STEPS // runs
+    cfg = {"timesteps": steps, "headless": True, "disable_progressbar": True}
+    cfg |= trainer_cfg or {}
     with coterie.make_trainer(trainer, env=env, agents=agents, cfg=cfg) as made:
-        made.train()
-        made.train()
+        for _ in range(runs):
+            made.train()
     return agents
 
 
@@ -48,6 +58,29 @@ def test_alone_in_a_population_and_in_other_processes(settings: dict[str, object
     assert_same_state(alone.state_dict(), among[1].state_dict())
     for left, right in zip(among, elsewhere, strict=True):
         assert_same_state(left.state_dict(), right.state_dict())
+
+
+TRAINERS = {
+    "sequential": ("sequential", {}),
+    "parallel": ("parallel", {}),
+    "fused": ("fused", {}),
+    "fused in processes": ("parallel", {"inside": "fused", "processes": 1}),
+}
+
+
+@pytest.mark.parametrize("where", TRAINERS)
+@pytest.mark.parametrize("settings", [{}, PRIORITIZED], ids=["uniform", "prioritized"])
+def test_memories_that_checkpoints_leave_out_go_on_from_run_to_run(
+    where: str, settings: dict[str, object]
+) -> None:
+    trainer, cfg = TRAINERS[where]
+    settings = {**settings, "checkpoint_memory": False}
+    expected = population(trainer, [1, 3, 2], runs=1, trainer_cfg=cfg, **settings)
+    found = population(trainer, [1, 3, 2], runs=3, trainer_cfg=cfg, **settings)
+    for left, right in zip(expected, found, strict=True):
+        assert left.state_dict()["memory"] is None
+        assert left.handover()["memory"]["writes"] == 2 * STEPS
+        assert_same_state(left.handover(), right.handover())
 
 
 @pytest.mark.parametrize("n_step", [1, 3])
