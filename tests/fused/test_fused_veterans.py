@@ -214,3 +214,51 @@ def test_a_state_of_a_stack_mate_disturbs_nobody(tools, case):
     for index in (0, 2):
         assert_same_state(found[0][index], found[1][index])
     assert differs(found[0][1], found[1][1])
+
+
+STOPPING = {
+    "ppo": ("ppo", {}, None),
+    "adaptive": ("ppo", {"learning_rate_scheduler": "kl_adaptive"}, None),
+    "rpo": ("rpo", {}, BOX),
+    "ppo_rnn": ("ppo_rnn", RECURRENT, None),
+}
+
+
+@pytest.mark.parametrize("case", STOPPING)
+def test_members_that_stop_an_update_early(tools, case):
+    """Who stops at which step is nobody else's business, and no matter to later draws."""
+    kind, settings, space = STOPPING[case]
+    settings = {**PPO, **settings, "learning_epochs": 5}
+    found = []
+    for trainer in ("sequential", "fused"):
+        env = place(8, space, False)
+        agents = [
+            member(
+                kind, env, seed, {**settings, "learning_rate": 0.02 * seed, "kl_threshold": limit}
+            )
+            for seed, limit in enumerate([0.0, 1e-3, 0.01, 0.1], start=1)
+        ]
+        made = tools.train(trainer, env, agents, 18)
+        found.append(([agent.state_dict() for agent in agents], [a.metrics() for a in agents]))
+    assert [len(names) for names in made.placement.stacks] == [4]
+    for alone, stacked in zip(*(states for states, _ in found), strict=True):
+        tools.assert_close(alone, stacked, rtol=1e-10, atol=1e-10)
+    for alone, stacked in zip(*(scalars for _, scalars in found), strict=True):
+        assert stacked == pytest.approx(alone, rel=1e-9, abs=1e-9)
+    steps = [state["optimizer"]["steps"] for state in found[1][0]]
+    assert steps[0] == 4 * 10, "one that has no limit makes every step"
+    assert max(steps[1:]) < 40
+    assert len(set(steps)) > 2
+
+
+def test_random_numbers_do_not_tell_who_stopped_early(tools):
+    env = place(2, None, False)
+    free, bound = (
+        member("ppo", env, 3, {**PPO, "learning_rate": 0.02, "kl_threshold": limit})
+        for limit in (0.0, 1e-4)
+    )
+    for agent in (free, bound):
+        tools.train("sequential", place(2, None, False), [agent], 4)
+    one, other = free.state_dict(), bound.state_dict()
+    assert one["optimizer"]["steps"] > other["optimizer"]["steps"]
+    assert torch.equal(one["generator"], other["generator"])

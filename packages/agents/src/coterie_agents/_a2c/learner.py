@@ -84,14 +84,14 @@ class A2CLearner(PPOLearner):
             samples: What is learned from, ``[P, B, ...]``.
 
         Returns:
-            Losses and norms of the gradients, ``[P]`` each.
+            What happened in it.
         """
         losses, gradient = descend(self, samples)
         norm = self.scaler.check(clip_by_norm(gradient, self.hyper.grad_norm_clip))
         active = guard(self, losses, norm)
         if active is None or bool(active.any()):
             self.optimizer.step(gradient, self.scaler.allowed(active))
-        return [(losses, norm)]
+        return [(losses, norm, None)]
 
     def losses(
         self,

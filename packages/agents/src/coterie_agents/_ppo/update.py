@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from .._preprocessors.scaler import RunningStandardScaler, Statistics
     from .learner import PPOLearner
 
-Step: TypeAlias = tuple[Losses, torch.Tensor]
-"""Losses and norms of the gradients of one optimiser step, ``[P]`` each."""
+Step: TypeAlias = tuple[Losses, torch.Tensor, torch.Tensor | None]
+"""Losses and norms of the gradients of one optimiser step, and who takes part, ``[P]`` each.
+
+The last is bool; ``None``: everyone."""
 
 _LOSSES = ("policy", "value", "entropy")
 _ADVICE = (
@@ -61,29 +65,44 @@ def epochs(learner: PPOLearner, samples: Samples) -> list[Step]:
         samples: What they learn from, ``[P, B, ...]``.
 
     Returns:
-        Losses and norms of the gradients, ``[P]`` each, of every step.
+        What happened in every step.
     """
     cfg, hyper = learner.cfg, learner.hyper
     steps: list[Step] = []
-    near: torch.Tensor | None = None
-    for _ in range(cfg.learning_epochs):
+    near = None if hyper.kl_threshold is None else torch.ones_like(hyper.kl_threshold).bool()
+    for epoch in range(cfg.learning_epochs):
         before = len(steps)
-        for batch in learner.batches(samples):
+        batches = iter(learner.batches(samples))
+        for batch in batches:
             losses, gradient = descend(learner, batch)
-            norm = learner.scaler.check(clip_by_norm(gradient, hyper.grad_norm_clip))
-            active = guard(learner, losses, norm)
-            steps.append((losses, norm))
-            if hyper.kl_threshold is not None:
-                close = losses.kl <= hyper.kl_threshold
-                near = close if near is None else near & close
+            norm = learner.scaler.check(clip_by_norm(gradient, hyper.grad_norm_clip), near)
+            active = guard(learner, losses, norm, near)
+            steps.append((losses, norm, near))
+            if near is not None:
+                near = near & (losses.kl <= hyper.kl_threshold)
                 active = near if active is None else near & active
             if active is not None and learner.looks and not bool(active.any()):
+                _skip(learner, samples, batches, cfg.learning_epochs - epoch - 1)
                 return steps
             learner.optimizer.step(gradient, learner.scaler.allowed(active))
         if cfg.learning_rate_scheduler == "kl_adaptive":
-            kl = torch.stack([losses.kl for losses, _ in steps[before:]]).mean(0)
-            _adapt(learner, kl)
+            kl = torch.stack([losses.kl for losses, *_ in steps[before:]]).mean(0)
+            _adapt(learner, kl, near)
     return steps
+
+
+def _skip(learner: PPOLearner, samples: Samples, batches: Iterator[Samples], epochs: int) -> None:
+    """Draw the batches that are left, so that who stops early draws as many numbers as others.
+
+    Args:
+        learner: The members.
+        samples: What they learn from.
+        batches: What is left of this epoch.
+        epochs: How many more there are.
+    """
+    deque(batches, maxlen=0)
+    for _ in range(epochs):
+        deque(learner.batches(samples), maxlen=0)
 
 
 def _statistics(learner: PPOLearner) -> list[tuple[RunningStandardScaler, Statistics]]:
@@ -93,26 +112,34 @@ def _statistics(learner: PPOLearner) -> list[tuple[RunningStandardScaler, Statis
     return [(scaler, scaler.statistics) for scaler in scalers.values()]
 
 
-def _adapt(learner: PPOLearner, kl: torch.Tensor) -> None:
+def _adapt(learner: PPOLearner, kl: torch.Tensor, near: torch.Tensor | None) -> None:
     cfg, optimizer = learner.cfg, learner.optimizer
     low, high = cfg.learning_rate_min, cfg.learning_rate_max
     rate = adapt_to_kl(optimizer.learning_rate, kl, learner.hyper.kl_target, low, high)
+    if near is not None:
+        rate = torch.where(near, rate, optimizer.learning_rate)
     optimizer.learning_rate.copy_(rate)
 
 
-def guard(learner: PPOLearner, losses: Losses, norm: torch.Tensor) -> torch.Tensor | None:
+def guard(
+    learner: PPOLearner, losses: Losses, norm: torch.Tensor, near: torch.Tensor | None = None
+) -> torch.Tensor | None:
     """Freeze members before their weights are spoiled.
 
     Args:
         learner: The members.
         losses: Their losses.
         norm: Norms of their gradients, ``[P]``.
+        near: bool ``[P]``: members that take part in this step; ``None``: all.
 
     Returns:
         bool ``[P]``: members that may make the step; ``None``: all.
     """
     parts = {f"loss/{name}": getattr(losses, name).detach() for name in _LOSSES}
-    return learner.guard(losses.total.detach() + norm, {**parts, "gradient_norm": norm}, _ADVICE)
+    total = losses.total.detach() + norm
+    if near is not None:
+        total = torch.where(near, total, 0.0)
+    return learner.guard(total, {**parts, "gradient_norm": norm}, _ADVICE)
 
 
 def _scalars(
@@ -121,10 +148,17 @@ def _scalars(
     explained: torch.Tensor,
     rate: torch.Tensor,
 ) -> list[dict[str, float]]:
-    """Average the losses over the steps; one transfer to the host for all of them."""
+    """Average the losses over each member's steps; one transfer to the host for all of them."""
+    taken = [near for *_, near in steps if near is not None]
+    part = torch.stack(taken) if taken else None
+
+    def average(rows: list[torch.Tensor]) -> torch.Tensor:
+        if part is None:
+            return torch.stack(rows).mean(0)
+        return torch.where(part, torch.stack(rows), 0.0).sum(0) / part.sum(0)
 
     def mean(name: str) -> torch.Tensor:
-        return torch.stack([getattr(losses, name).detach() for losses, _ in steps]).mean(0)
+        return average([getattr(losses, name).detach() for losses, *_ in steps])
 
     entropy = mean("entropy")
     columns = {
@@ -135,7 +169,7 @@ def _scalars(
         **{name: mean(name) for name in learner.diagnostics},
         "learning_rate": rate,
         "explained_variance": explained,
-        "gradient_norm": torch.stack([norm for _, norm in steps]).mean(0),
+        "gradient_norm": average([norm for _, norm, _ in steps]),
         **learner.scaler.scalars(),
     }
     log_std = learner.networks.log_std

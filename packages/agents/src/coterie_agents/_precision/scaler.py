@@ -57,17 +57,19 @@ class LossScaler:
         return gradient.mul_(self.scale.double().reciprocal().float().unsqueeze(1))
 
     @torch.no_grad()
-    def check(self, norm: torch.Tensor) -> torch.Tensor:
+    def check(self, norm: torch.Tensor, members: torch.Tensor | None = None) -> torch.Tensor:
         """Look for gradients that overflowed, and let the scales follow.
 
         Args:
             norm: Norms of the gradients, ``[P]``.
+            members: bool ``[P]``: those that take part; ``None``: all.
 
         Returns:
             The norms, 0 for members that skip the step.
         """
         if self.scale is None:
             return norm
+        before = self.scale, self.streak
         wrong = ~torch.isfinite(norm)
         self._skips = wrong & (self.scale > 1)
         streak = torch.where(wrong, 0, self.streak + 1)
@@ -76,6 +78,9 @@ class LossScaler:
         followed = torch.where(grows, grown, self.scale)
         self.scale = torch.where(wrong, self.scale * BACKOFF, followed)
         self.streak = torch.where(streak == GROWTH_INTERVAL, 0, streak).to(torch.int32)
+        if members is not None:
+            self.scale = torch.where(members, self.scale, before[0])
+            self.streak = torch.where(members, self.streak, before[1])
         return torch.where(self._skips, 0.0, norm)
 
     def allowed(self, active: torch.Tensor | None) -> torch.Tensor | None:
