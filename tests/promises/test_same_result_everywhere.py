@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -15,10 +17,17 @@ STEPS = 70
 TRAINERS = ("sequential", "parallel")
 
 
-def population(env_id: str, seeds: list[int], instances: int = 4, trainer: str = "sequential"):
+def population(
+    env_id: str,
+    seeds: list[int],
+    instances: int = 4,
+    trainer: str = "sequential",
+    **settings: object,
+):
     """Train one PPO agent per seed; return the agents."""
     env = coterie.make_env(env_id, num_envs=instances * len(seeds), seed=9)
-    agents = [coterie.make_agent("ppo", env=env, seed=seed, cfg=CFG) for seed in seeds]
+    own = {**CFG, **settings}
+    agents = [coterie.make_agent("ppo", env=env, seed=seed, cfg=own) for seed in seeds]
     cfg = {"timesteps": STEPS, "headless": True, "disable_progressbar": True}
     with coterie.make_trainer(trainer, env=env, agents=agents, cfg=cfg) as made:
         made.train()
@@ -62,6 +71,24 @@ def test_sequential_and_parallel(count: int) -> None:
     found = population("torch:CartPole-v1", list(range(count)), trainer="parallel")
     for left, right in zip(expected, found, strict=True):
         assert_same_state(left.state_dict(), right.state_dict())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
+def test_compiled_updates_are_the_same_in_processes() -> None:
+    """Every process compiles for itself; the programs are the same, whatever its threads are."""
+    settings = {"compile_update": True, "model": {"hidden_sizes": (5,)}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        expected = population("torch:CartPole-v1", [0, 1], **settings)
+    found = population("torch:CartPole-v1", [0, 1], trainer="parallel", **settings)
+    plain = population("torch:CartPole-v1", [0, 1], model=settings["model"])
+    for left, right, other in zip(expected, found, plain, strict=True):
+        assert "compile_seconds" not in other.metrics()
+        assert right.metrics()["compile_seconds"] > 0
+        assert_same_state(left.state_dict(), right.state_dict())
+        assert differs(left.state_dict(), other.state_dict())
 
 
 def test_another_seed_is_another_result() -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import attrs
-
-from coterie import ConfigError, Executor, Trainer, TrainerCfg, structure
-from coterie.plugins import load
+from coterie import Executor, Trainer, TrainerCfg, inner_trainer
 
 from ._cfg import ParallelTrainerCfg
 from ._executor import ProcessExecutor
@@ -30,7 +27,7 @@ class ParallelTrainer(Trainer):
     def check_settings(self) -> None:
         """Find the trainer that works inside the processes, if one is named."""
         if self.cfg.inside is not None:
-            self._inside = _find_inside(self.cfg.inside, self.cfg)
+            self._inside = _find_inside(self.cfg)
 
     def make_executor(self) -> Executor:
         """Make the executor that works in worker processes; they start with the first run."""
@@ -39,25 +36,17 @@ class ParallelTrainer(Trainer):
     @classmethod
     def make_island_executor(cls, cfg: Any) -> Executor:
         """Make the executor of one island: its worker processes."""
-        inside = None if cfg.inside is None else _find_inside(cfg.inside, cfg)
+        inside = None if cfg.inside is None else _find_inside(cfg)
         return ProcessExecutor(cfg, inside)
 
 
-def _find_inside(name: str, cfg: ParallelTrainerCfg) -> Inside:
+def _find_inside(cfg: ParallelTrainerCfg) -> Inside:
     """Find the trainer that works inside the processes, and configure it like this one.
 
     Raises:
         ConfigError: It can't work there, or a setting is wrong.
         PluginError: Nobody offers it.
     """
-    kind = load("trainer", name)
+    kind, made = inner_trainer(cfg, where="processes")
     kind.make_inner_executor()
-    common = {field.name: getattr(cfg, field.name) for field in attrs.fields(TrainerCfg)}
-    common |= {"on_member_failure": "continue"}
-    twice = sorted(common.keys() & cfg.inside_cfg.keys())
-    if twice:
-        raise ConfigError(
-            f"inside_cfg.{twice[0]}: the trainer {name!r} takes it from the processes' own "
-            "settings; set it there"
-        )
-    return kind, structure(kind.config_class, {**common, **cfg.inside_cfg}, source="inside_cfg")
+    return kind, made

@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     from ._steering.steering import Steering
     from ._trainers.base import Trainer
     from ._trainers.cfg import TrainerCfg
+    from ._trainers.inner import inner_trainer
     from ._trainers.members import Member
     from ._trainers.sequential import SequentialTrainer
     from ._trainers.step import StepTrainer
@@ -166,6 +167,7 @@ _HOMES = {
     "_steering.steering": ("Steering",),
     "_trainers.base": ("Trainer",),
     "_trainers.cfg": ("TrainerCfg",),
+    "_trainers.inner": ("inner_trainer",),
     "_trainers.members": ("Member",),
     "_trainers.sequential": ("SequentialTrainer",),
     "_trainers.step": ("StepTrainer",),
@@ -270,6 +272,7 @@ __all__ = [
     "build_experiment",
     "cut_infos",
     "derive_seed",
+    "inner_trainer",
     "interquartile_mean",
     "isolated_generators",
     "load_experiment",

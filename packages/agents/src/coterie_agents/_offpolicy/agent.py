@@ -11,7 +11,8 @@ from torch import nn
 
 from .._learning.agent import LearnerAgent
 from .._memory.shared import SharedReplayPart
-from .learner import OffPolicyLearner, check_shared
+from .learner import OffPolicyLearner
+from .sharing import check_shared
 
 
 class OffPolicyAgent(LearnerAgent):

@@ -24,6 +24,7 @@ from .._precision.autocast import make_precision
 from .cfg import OffPolicyCfg
 from .fields import replay_fields
 from .samples import Learned, Samples
+from .sharing import check_part, check_shared
 from .state import inherit_state, learned_state, load_member_state, member_state, phase_of
 
 _BATCH_ROWS = 16
@@ -197,20 +198,7 @@ class OffPolicyLearner(Learner):
             ConfigError: It holds something else than this learner stores, the memory was to
                 be prioritised, or several members are stacked.
         """
-        if not isinstance(part, SharedReplayPart):
-            raise ConfigError(
-                f"memory: expected a part of a SharedReplay, shared.part(0), got {part!r}"
-            )
-        if self.cfg.memory != "uniform" or self.population > 1:
-            raise ConfigError(
-                "a shared memory is sampled uniformly, by members that are not stacked"
-            )
-        if part.shared.fields != dict(self.fields):
-            raise ConfigError(
-                f"the shared memory holds {', '.join(part.shared.fields)}, the agent stores "
-                f"{', '.join(self.fields)} (of the same shapes and types): make it with "
-                "SharedReplay.for_env(env, ...)"
-            )
+        check_part(self, part)
         part.n_step = self.cfg.n_step
         self.memory = part
 
@@ -479,23 +467,6 @@ class OffPolicyLearner(Learner):
     def phase_of(cls, state: Mapping[str, Any]) -> Hashable:
         """Tell the phase from what :meth:`member_state` returned."""
         return phase_of(state, cls.rhythm)
-
-
-def check_shared(cfg: OffPolicyCfg, part: SharedReplayPart, num_envs: int) -> None:
-    """Check that a part of a shared memory fits a scope.
-
-    Raises:
-        ConfigError: It is of other numbers.
-    """
-    if part.num_envs != num_envs:
-        raise ConfigError(
-            f"the shared memory has {part.num_envs} instances per member, the scope {num_envs}"
-        )
-    if part.capacity < cfg.learning_starts:
-        raise ConfigError(
-            f"the shared memory keeps {part.capacity} timesteps, but learning starts after "
-            f"{cfg.learning_starts}: raise its capacity or lower learning_starts"
-        )
 
 
 def _means(steps: Sequence[Mapping[str, torch.Tensor]]) -> list[dict[str, float]]:

@@ -69,7 +69,8 @@ def epochs(learner: PPOLearner, samples: Samples) -> list[Step]:
     """
     cfg, hyper = learner.cfg, learner.hyper
     steps: list[Step] = []
-    near = None if hyper.kl_threshold is None else torch.ones_like(hyper.kl_threshold).bool()
+    limit = hyper.kl_threshold
+    near = None if limit is None else torch.ones_like(limit, dtype=torch.bool)
     for epoch in range(cfg.learning_epochs):
         before = len(steps)
         batches = iter(learner.batches(samples))
@@ -78,8 +79,8 @@ def epochs(learner: PPOLearner, samples: Samples) -> list[Step]:
             norm = learner.scaler.check(clip_by_norm(gradient, hyper.grad_norm_clip), near)
             active = guard(learner, losses, norm, near)
             steps.append((losses, norm, near))
-            if near is not None:
-                near = near & (losses.kl <= hyper.kl_threshold)
+            if near is not None and limit is not None:
+                near = near & (losses.kl <= limit)
                 active = near if active is None else near & active
             if active is not None and learner.looks and not bool(active.any()):
                 _skip(learner, samples, batches, cfg.learning_epochs - epoch - 1)

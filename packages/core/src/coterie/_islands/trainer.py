@@ -6,20 +6,18 @@ import abc
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import attrs
 import torch
 
-from .._config.structure import structure
 from .._envs.boundary import Boundary
 from .._envs.interface import VectorEnv
 from .._envs.recipe import EnvRecipe
 from .._errors import ConfigError
 from .._executors.interface import Place
-from .._registry.manager import registry
 from .._runs.counted import CountedEpisodes
 from .._runs.episodes import EpisodeTracker
 from .._trainers.base import Trainer
 from .._trainers.cfg import TrainerCfg
+from .._trainers.inner import inner_trainer
 from .._trainers.members import Member
 from .cfg import IslandTrainerCfg
 from .far import FarBoundary, FarEnv, far_env
@@ -127,17 +125,8 @@ def _inside(cfg: IslandTrainerCfg) -> TrainerCfg:
         ConfigError: A setting is wrong, or it can't work there.
         PluginError: Nobody offers it.
     """
-    kind = registry().load("trainer", cfg.inside)
-    names = [field.name for field in attrs.fields(TrainerCfg) if field.name not in _OWN]
-    common = {name: getattr(cfg, name) for name in names} | {"on_member_failure": "continue"}
-    twice = sorted((common.keys() | {*_OWN}) & cfg.inside_cfg.keys())
-    if twice:
-        raise ConfigError(
-            f"inside_cfg.{twice[0]}: the trainer {cfg.inside!r} takes it from the islands' own "
-            "settings; set it there"
-        )
-    settings = {**common, **cfg.inside_cfg, "headless": True, "disable_progressbar": True}
-    made: TrainerCfg = structure(kind.config_class, settings, source="inside_cfg")
+    quiet = {"headless": True, "disable_progressbar": True}
+    kind, made = inner_trainer(cfg, where="islands", own=_OWN, **quiet)
     kind.make_island_executor(made)
     return made
 
