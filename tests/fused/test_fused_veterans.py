@@ -54,6 +54,7 @@ def member(kind, env, seed, settings):
         observation_space=env.observation_space,
         action_space=env.action_space,
         state_space=env.state_space,
+        name=f"member-{seed}",
         seed=seed,
         cfg=settings,
     )
@@ -262,3 +263,23 @@ def test_random_numbers_do_not_tell_who_stopped_early(tools):
     one, other = free.state_dict(), bound.state_dict()
     assert one["optimizer"]["steps"] > other["optimizer"]["steps"]
     assert torch.equal(one["generator"], other["generator"])
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "left out"])
+@pytest.mark.parametrize("case", ["dqn-prioritized", "td3"])
+def test_memories_that_are_as_old_but_not_as_full(tools, case, kept):
+    """Another number of instances empties a memory, so that the others wait for samples again."""
+    kind, settings, space = SAMPLING[case]
+    settings = {**settings, "checkpoint_memory": kept}
+    found = []
+    for trainer in ("sequential", "fused"):
+        agents = [member(kind, place(2, space, False), seed, settings) for seed in range(3)]
+        for agent, count in zip(agents, (2, 3, 3), strict=True):
+            tools.train("sequential", place(count, space, False), [agent], 9)
+        made = tools.train(trainer, place(6, space, False), agents, 12)
+        found.append([agent.handover() for agent in agents])
+    assert [len(names) for names in made.placement.stacks] == [2]
+    for alone, stacked in zip(*found, strict=True):
+        tools.assert_close(alone, stacked, rtol=1e-9, atol=1e-9)
+    assert [state["steps"] for state in found[1]] == [21, 21, 21]
+    assert [state["memory"]["writes"] for state in found[1]] == [21, 12, 12]

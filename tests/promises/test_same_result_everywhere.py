@@ -77,18 +77,15 @@ def test_sequential_and_parallel(count: int) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler")
 def test_compiled_updates_are_the_same_in_processes() -> None:
-    """Every process compiles for itself; the programs are the same, whatever its threads are."""
+    """Every process makes its programs for itself, and they do the same."""
     settings = {"compile_update": True, "model": {"hidden_sizes": (5,)}}
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        expected = population("torch:CartPole-v1", [0, 1], **settings)
-    found = population("torch:CartPole-v1", [0, 1], trainer="parallel", **settings)
-    plain = population("torch:CartPole-v1", [0, 1], model=settings["model"])
-    for left, right, other in zip(expected, found, plain, strict=True):
-        assert "compile_seconds" not in other.metrics()
-        assert right.metrics()["compile_seconds"] > 0
-        assert_same_state(left.state_dict(), right.state_dict())
-        assert differs(left.state_dict(), other.state_dict())
+        (here,) = population("torch:CartPole-v1", [3], **settings)
+    (there,) = population("torch:CartPole-v1", [3], trainer="parallel", **settings)
+    (plain,) = population("torch:CartPole-v1", [3], model=settings["model"])
+    assert_same_state(here.state_dict(), there.state_dict())
+    assert differs(here.state_dict()["networks"], plain.state_dict()["networks"]), "none compiled"
 
 
 def test_another_seed_is_another_result() -> None:

@@ -9,17 +9,15 @@ from typing import Any, ClassVar
 
 from attrs import astuple, fields
 
-from .._errors import ConfigError
 from .._runs.records import MetricRow, RunInfo
-from .append_file import AppendFile
-from .interface import Logger
+from .file import FileLogger
 
 FILE_NAME = "metrics.csv"
 _COLUMNS = [field.name for field in fields(MetricRow)]
 _ROUNDED = _COLUMNS.index("wall_time")
 
 
-class CsvLogger(Logger):
+class CsvLogger(FileLogger):
     """Appends to ``metrics.csv`` in the run's directory.
 
     The columns are the fields of :class:`~coterie.MetricRow`.
@@ -32,18 +30,15 @@ class CsvLogger(Logger):
         ConfigError: The run has no directory.
     """
 
-    needs_directory: ClassVar[bool] = True
+    file_name: ClassVar[str] = FILE_NAME
 
     def __init__(self, run: RunInfo, cfg: Any = None) -> None:
         super().__init__(run, cfg)
-        if run.directory is None:
-            raise ConfigError("the csv logger writes into the run's directory; give a run_dir")
-        self._file = AppendFile(run.directory / FILE_NAME)
         self._head()
 
     def resume(self, position: Mapping[str, Any]) -> None:
         """Remove the rows that were written after the position."""
-        self._file.cut(position)
+        super().resume(position)
         self._head()
 
     def write(self, rows: Sequence[MetricRow]) -> None:
@@ -58,14 +53,6 @@ class CsvLogger(Logger):
                 for parts in map(astuple, rows)
             )
         )
-
-    def position(self) -> dict[str, Any]:
-        """Bring everything to the disk; say where the file ends."""
-        return self._file.position()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
     def _head(self) -> None:
         if self._file.size == 0:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from attrs import asdict
 
-from .._errors import ConfigError
 from .._runs.directory import finite
-from .._runs.records import MetricRow, RunInfo
-from .append_file import AppendFile
-from .interface import Logger
+from .._runs.records import MetricRow
+from .file import FileLogger
 
 
-class JsonlLogger(Logger):
+class JsonlLogger(FileLogger):
     """Appends to ``metrics.jsonl`` in the run's directory.
 
     The keys are the fields of :class:`~coterie.MetricRow`.
@@ -28,17 +26,7 @@ class JsonlLogger(Logger):
         ConfigError: The run has no directory.
     """
 
-    needs_directory: ClassVar[bool] = True
-
-    def __init__(self, run: RunInfo, cfg: Any = None) -> None:
-        super().__init__(run, cfg)
-        if run.directory is None:
-            raise ConfigError("the jsonl logger writes into the run's directory; give a run_dir")
-        self._file = AppendFile(run.directory / "metrics.jsonl")
-
-    def resume(self, position: Mapping[str, Any]) -> None:
-        """Remove the rows that were written after the position."""
-        self._file.cut(position)
+    file_name: ClassVar[str] = "metrics.jsonl"
 
     def write(self, rows: Sequence[MetricRow]) -> None:
         """Append rows, and hand them to the operating system at once.
@@ -48,11 +36,3 @@ class JsonlLogger(Logger):
         """
         lines = (json.dumps(finite(asdict(row)), allow_nan=False) + "\n" for row in rows)
         self._file.append("".join(lines))
-
-    def position(self) -> dict[str, Any]:
-        """Bring everything to the disk; say where the file ends."""
-        return self._file.position()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
