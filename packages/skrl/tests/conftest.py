@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
+import psutil
 import pytest
 import skrl
 import torch
@@ -622,6 +623,22 @@ def _same(one, other):
 def zoo():
     """Functions and classes of this module."""
     return SimpleNamespace(**globals())
+
+
+@pytest.fixture(scope="session")
+def _servers():
+    made = []
+    yield made
+    for server in made:
+        server.close()
+
+
+@pytest.fixture
+def warm_server(_servers):
+    """Fork workers from one process that has imported torch and skrl, in tests of what they do."""
+    processes = pytest.importorskip("coterie_backends_mp")
+    if not _servers or not psutil.pid_exists(_servers[-1].pid):
+        _servers.append(processes.WorkerServer(["skrl.agents.torch", "skrl.multi_agents.torch"]))
 
 
 @pytest.fixture(autouse=True)

@@ -77,6 +77,7 @@ def test_skrl_loads_the_checkpoints(zoo, tmp_path):
         assert zoo.differences(*found) == []
 
 
+@pytest.mark.usefixtures("warm_server")
 @pytest.mark.parametrize("trainer", [SequentialTrainer, ParallelTrainer])
 def test_agents_of_one_name_write_to_folders_of_their_own(trainer, zoo, tmp_path, caplog):
     set_seed(3)

@@ -70,6 +70,7 @@ def test_training_twice_is_training_longer(group, zoo, trained, tmp_path):
     check(zoo, agents, trained(group))
 
 
+@pytest.mark.usefixtures("warm_server")
 @pytest.mark.parametrize("group", ["box", "teams"])
 def test_parallel_is_sequential_and_gives_back(group, zoo, trained, tmp_path):
     env, agents = make(zoo, group, tmp_path)
@@ -95,6 +96,7 @@ def test_step_is_sequential(group, zoo, trained, tmp_path):
     check(zoo, agents, trained(group))
 
 
+@pytest.mark.usefixtures("warm_server")
 @pytest.mark.parametrize("kind", ["sequential", "parallel", "fused"])
 def test_beside_agents_of_coterie(kind, zoo, trained, tmp_path):
     pytest.importorskip("coterie_agents")

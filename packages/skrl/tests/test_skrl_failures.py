@@ -9,6 +9,7 @@ import torch
 from skrl.utils import set_seed
 
 import coterie
+import coterie_backends_mp._warm
 from coterie_skrl import ParallelTrainer, SequentialTrainer
 
 CFG = {"timesteps": 24, "headless": True, "disable_progressbar": True}
@@ -45,6 +46,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.usefixtures("warm_server")
 def test_an_exception_comes_home_with_its_traceback(zoo, tmp_path):
     env, agents = make(zoo, tmp_path)
     break_at(agents[1], 12, fail)
@@ -57,6 +59,7 @@ def test_an_exception_comes_home_with_its_traceback(zoo, tmp_path):
     assert "in fail" in found.value.remote_traceback
 
 
+@pytest.mark.usefixtures("warm_server")
 def test_a_worker_that_dies_is_named_at_once(zoo, tmp_path):
     env, agents = make(zoo, tmp_path)
     break_at(agents[0], 12, die)
@@ -65,6 +68,7 @@ def test_a_worker_that_dies_is_named_at_once(zoo, tmp_path):
         trainer.train()
 
 
+@pytest.mark.usefixtures("warm_server")
 def test_the_others_train_on_as_if_nothing_were(zoo, tmp_path):
     env, agents = make(zoo, tmp_path / "whole")
     SequentialTrainer(env=env, agents=agents, cfg=CFG).train()
@@ -82,7 +86,8 @@ def test_the_others_train_on_as_if_nothing_were(zoo, tmp_path):
     assert all(map(torch.equal, expected, parameters(agents[0])))
 
 
-def test_a_worker_says_nothing_of_schedulers(zoo, tmp_path, capfd):
+def test_a_worker_says_nothing_of_schedulers(zoo, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(coterie_backends_mp._warm, "_idle", [])  # it would write elsewhere
     env, agents = make(zoo, tmp_path)
     trainer = ParallelTrainer(env=env, agents=agents, cfg=CFG)
     trainer.train()

@@ -11,6 +11,7 @@ import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ _PACKAGES = (
     "gymnasium",
     "ray",
 )
+_version = cache(version)
+"""Every checkpoint asks; reading it takes milliseconds. What is not found is looked for again."""
 
 
 class RunDirectory:
@@ -231,7 +234,7 @@ def installed_versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
     found = {}
     for package in packages:
         try:
-            found[package] = version(package)
+            found[package] = _version(package)
         except PackageNotFoundError:
             continue
     return found
