@@ -25,6 +25,7 @@ sys.path.append(str(HERE))  # for the neighbours, which scripts import too
 import crash_chain  # noqa: E402
 import fault_plan  # noqa: E402
 import fault_survey  # noqa: E402
+from crash_chain import Nursery  # noqa: E402
 from fault_survey import Patience, Stalls  # noqa: E402
 
 _delays: defaultdict[str, list[float]] = defaultdict(list)
@@ -128,5 +129,13 @@ class Arena:
 def arena() -> Iterator[Arena]:
     """A process to inject faults into."""
     made = Arena()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    """A process that forks victims."""
+    made = Nursery(tmp_path_factory.mktemp("nursery"))
     yield made
     made.close()

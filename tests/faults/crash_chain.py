@@ -54,6 +54,13 @@ class Nursery:
         errors = self._errors.with_suffix(f".{self._started}")
         return Victim(self, self.ask({"start": plan, "errors": str(errors)}), errors)
 
+    def start_script(self, arguments: list[str], output: Path, errors: Path) -> int:
+        """Start a script; return its process id."""
+        files = {"output": str(output), "errors": str(errors)}
+        pid = self.ask({"script": arguments, **files})
+        assert isinstance(pid, int)
+        return pid
+
     def ask(self, request: dict[str, Any]) -> Any:
         """Send a request; return the answer."""
         assert self._process.stdin is not None

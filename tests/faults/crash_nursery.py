@@ -2,15 +2,19 @@
 
 It is started as a script. ``{"start": plan, "errors": file}`` is answered with the victim's
 process id, which is the id of its session too; ``{"poll": pid}`` with its exit code, or null.
+``{"script": [path, argument, ...], "output": file, "errors": file}`` starts a script, which ends
+as scripts do, with the interpreter's own traceback, exit code and clearing up.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 import traceback
+import warnings
 from typing import Any
 
 import crash_victim
@@ -25,7 +29,9 @@ class ForkedServer:
     """Stands in for the new interpreter that the server of workers is, which imports for long."""
 
     def __init__(self, command: list[str], *, pass_fds: tuple[int], **_: Any) -> None:
-        self.pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
         self._code: int | None = None
         if self.pid == 0:
             os.setpgid(0, 0)
@@ -67,10 +73,7 @@ def start(plan: dict[str, Any], errors: str) -> int:
         return pid
     code = 1
     try:
-        os.setsid()
-        null, log = os.open(os.devnull, os.O_RDWR), os.open(errors, os.O_CREAT | os.O_WRONLY)
-        for number, target in ((0, null), (1, null), (2, log)):
-            os.dup2(target, number)
+        _settle(os.devnull, errors)
         if plan["warm"]:
             launcher.subprocess = _Substitute  # type: ignore[assignment]
         crash_victim.train(plan)
@@ -80,6 +83,26 @@ def start(plan: dict[str, Any], errors: str) -> int:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def start_script(request: dict[str, Any]) -> int:
+    """Fork a victim that is to run a script; return its process id, in the victim itself 0."""
+    pid = os.fork()
+    if pid == 0:
+        _settle(request["output"], request["errors"])
+        launcher.subprocess = _Substitute  # type: ignore[assignment]
+        sys.argv[:] = request["script"]
+    return pid
+
+
+def _settle(output: str, errors: str) -> None:
+    """Have a session and standard streams of one's own."""
+    os.setsid()
+    write = os.O_CREAT | os.O_WRONLY
+    targets = os.open(os.devnull, os.O_RDWR), os.open(output, write), os.open(errors, write)
+    for number, target in enumerate(targets):
+        os.dup2(target, number)
+        os.close(target)
 
 
 class _Substitute:
@@ -94,20 +117,24 @@ def poll(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if found else None
 
 
-def serve() -> None:
-    """Answer requests until there are no more."""
+def serve() -> bool:
+    """Answer requests until there are no more; tell whether this is a victim, with a script."""
     torch.set_num_threads(1)
     make_agent("ppo", env=make_env("torch:CartPole-v1", num_envs=1))  # imports the rest
     print("ready", flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        answer = (
-            poll(request["poll"])
-            if "poll" in request
-            else start(request["start"], request["errors"])
-        )
+        if "poll" in request:
+            answer = poll(request["poll"])
+        elif "script" in request:
+            answer = start_script(request)
+            if answer == 0:
+                return True
+        else:
+            answer = start(request["start"], request["errors"])
         print(json.dumps(answer), flush=True)
+    return False
 
 
-if __name__ == "__main__":
-    serve()
+if __name__ == "__main__" and serve():
+    runpy.run_path(sys.argv[0], run_name="__main__")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import crash_chain
@@ -22,13 +22,6 @@ SEED = int(os.environ.get("COTERIE_FAULTS_SEED", "0"))
 pytestmark = pytest.mark.timeout(600)
 
 Reference = Callable[[tuple[str, str]], tuple[dict[str, str], float]]
-
-
-@pytest.fixture(scope="module")
-def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    made = Nursery(tmp_path_factory.mktemp("nursery"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""Whatever happens to the user's own process, no worker outlives it."""
+"""Whatever happens to the user's own process, no worker outlives it.
+
+Where the start is not what matters, scripts are forked from a process that has imported torch.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,47 @@ from pathlib import Path
 import fault_survey
 import psutil
 import pytest
+from crash_chain import Nursery
 from fault_survey import Patience
 
 VICTIM = Path(__file__).with_name("victim.py")
 START_SECONDS = 90.0
 END_SECONDS = 90.0
 GONE_SECONDS = 5.0
+NEW = ("starting", "no-close")  # from nothing, with a server of workers that starts from nothing
 INTERRUPTED = (-signal.SIGINT, 130)  # by Python itself; by a run
 
 pytestmark = pytest.mark.timeout(600)  # limits of time are the script's, see Patience
 
 
-class Script:
-    """The script, in a session of its own."""
+class Forked:
+    """What is forked from the nursery, with the part of ``Popen`` that is needed here."""
 
-    def __init__(self, folder: Path, scenario: str) -> None:
+    def __init__(self, nursery: Nursery, pid: int) -> None:
+        self.pid, self._nursery = pid, nursery
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        """Exit code, if it has ended."""
+        if self._code is None:
+            self._code = self._nursery.ask({"poll": self.pid})
+        return self._code
+
+
+class Script:
+    """The script, in a session of its own; without a nursery, in a new interpreter."""
+
+    def __init__(self, folder: Path, scenario: str, nursery: Nursery | None) -> None:
         self._flag, self.output, self.errors = (folder / n for n in ("running", "out", "err"))
+        arguments = [str(VICTIM), scenario, str(self._flag)]
+        self.process: subprocess.Popen[bytes] | Forked
+        if nursery is not None:
+            pid = nursery.start_script(arguments, self.output, self.errors)
+            self.process = Forked(nursery, pid)
+            return
         with self.output.open("w") as output, self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, str(VICTIM), scenario, str(self._flag)],
+                [sys.executable, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
@@ -77,9 +102,9 @@ class Script:
 
 
 @pytest.fixture
-def script(tmp_path: Path) -> Callable[[str], Script]:
+def script(tmp_path: Path, nursery: Nursery) -> Callable[[str], Script]:
     """Start the script with a scenario."""
-    return lambda scenario: Script(tmp_path, scenario)
+    return lambda scenario: Script(tmp_path, scenario, None if scenario in NEW else nursery)
 
 
 @pytest.mark.parametrize(

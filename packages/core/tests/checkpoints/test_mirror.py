@@ -491,13 +491,12 @@ def test_fsspec_is_named_where_it_is_missing(tmp_path, monkeypatch):
 
 
 def test_fsspec_is_not_imported_without_a_url():
-    shown = "import sys; print('fsspec' in sys.modules)"
-    code = "import coterie._trainers.base, coterie._checkpoints.fetching, coterie._cli.remote"
-    found = [
-        subprocess.run([sys.executable, "-c", c], capture_output=True, text=True, check=True).stdout
-        for c in (f"{code}; {shown}", f"import torch, gymnasium; {shown}")
-    ]
-    assert found[0] == found[1]
+    shown = "print('fsspec' in sys.modules)"
+    ours = "import coterie._trainers.base, coterie._checkpoints.fetching, coterie._cli.remote"
+    code = f"import sys, torch, gymnasium; {shown}; {ours}; {shown}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    others, all_of_it = done.stdout.split()
+    assert all_of_it == others
 
 
 def test_copies_need_checkpoints(tmp_path):

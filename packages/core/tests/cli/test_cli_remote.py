@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,13 +30,25 @@ def train(run, *more):
     assert main([*TRAIN, *OPTIONS, "--run-dir", str(run), *more]) == 0
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Keeps the folder of the run, and what is at the URL, once they were made."""
+    return SimpleNamespace(folder=tmp_path_factory.mktemp("trained") / "whole", there={})
+
+
 @pytest.fixture
-def mirrored(capsys):
+def mirrored(capsys, trained):
     """A run that is at the URL and no longer here."""
-    train("gone", "--trainer-set", f"checkpoints.mirror={URL}")
-    whole = Path("whole")
-    Path("gone").rename(whole)
-    capsys.readouterr()
+    system, whole = fsspec.filesystem("memory"), Path("whole")
+    if not trained.there:
+        train("gone", "--trainer-set", f"checkpoints.mirror={URL}")
+        Path("gone").rename(trained.folder)
+        trained.there |= {path: system.cat_file(path) for path in system.find("/experiments")}
+        system.store.clear()
+        capsys.readouterr()
+    shutil.copytree(trained.folder, whole)
+    for path, content in trained.there.items():
+        system.pipe_file(path, content)
     return whole
 
 

@@ -1,6 +1,7 @@
 """Islands that are lost are started anew, and the members end as if nothing had been."""
 
 import random
+from functools import cache
 
 import pytest
 
@@ -25,10 +26,12 @@ def agents_for(env):
     ]
 
 
-def undisturbed(**cfg):
+@cache
+def undisturbed():
+    """What all are held against; nothing here changes it."""
     env = CountingEnv(8)
     agents = agents_for(env)
-    with SequentialTrainer(env=env, agents=agents, cfg={**CFG, **cfg}) as trainer:
+    with SequentialTrainer(env=env, agents=agents, cfg=CFG) as trainer:
         summary = trainer.train()
     return agents, summary
 
