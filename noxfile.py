@@ -6,6 +6,7 @@ Sessions install with ``constraints.txt`` and run with the Python that runs nox.
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ CONSTRAINTS = ROOT / "constraints.txt"
 DEMO = ("coterie", "train", "--experiment", "examples/demo.toml")
 EXAMPLE_PLUGIN = Path("examples/plugin")
 CLUSTER = "packages/backends-ray"
+FAULTS = "tests/faults"
 FOLDERS = sorted(path.parent.relative_to(ROOT) for path in ROOT.glob("packages/*/pyproject.toml"))
 PROJECTS = {path: nox.project.load_toml(path / "pyproject.toml")["project"] for path in FOLDERS}
 FOLDER_OF = {project["name"]: folder for folder, project in PROJECTS.items()}
@@ -112,11 +114,12 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     # One process per core, which takes over tests of another when it has done its own. The faults
-    # ask what is left in the whole system, and there is one cluster: they come after the rest.
-    side_by_side = ("pytest", "-n", "logical", "--dist", "worksteal")
-    session.run(*side_by_side, "--ignore", "tests/faults", "--ignore", CLUSTER)
-    session.run(*side_by_side, "tests/faults")
-    session.run("pytest", CLUSTER)
+    # ask what is left in the whole system: they come after the rest. They wait a lot, so one more
+    # process does the tests of the cluster, of which there is one, beside them.
+    cores = os.cpu_count() or 1
+    rest = ("--ignore", FAULTS, "--ignore", CLUSTER)
+    session.run("pytest", "-n", str(cores), "--dist", "worksteal", *rest)
+    session.run("pytest", "-n", str(cores + 1), "--dist", "loadgroup", CLUSTER, FAULTS)
 
 
 @nox.session
@@ -189,7 +192,7 @@ def faults(session: nox.Session) -> None:
     count, seed, *more = [*session.posargs, *defaults[len(session.posargs) :]]
     session.log(f"{count} faults of seed {seed}")
     env = {"COTERIE_FAULTS": count, "COTERIE_FAULTS_SEED": seed, "OMP_NUM_THREADS": "1"}
-    session.run("pytest", "-q", "tests/faults", *more, env=env)
+    session.run("pytest", "-q", FAULTS, *more, env=env)
 
 
 @nox.session

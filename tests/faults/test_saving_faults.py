@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from coterie import CheckpointWriteError, WorkerDied, WorkerRaised
 from coterie._checkpoints.folders import CHECKPOINTS, committed, find_checkpoint
 from coterie.testing import CountingEnv, SumAgent, agents_for, assert_same_state
-from coterie_backends_mp import ParallelTrainer
+from coterie_backends_mp import ParallelTrainer, WorkerServer
 
 HOME = os.getpid()
 CFG = {
@@ -59,6 +60,13 @@ def trainer_for(run: Path | None, fault: str = "", **cfg: Any) -> ParallelTraine
     agents = agents_for(env, Saver, Saver, Saver)
     agents[1].fault = fault  # type: ignore[attr-defined]
     return ParallelTrainer(env=env, agents=agents, cfg={**CFG, **cfg}, run_dir=run)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm_server() -> Iterator[None]:
+    with WorkerServer() as server:
+        server.wait_ready()
+        yield
 
 
 @pytest.fixture(scope="module")

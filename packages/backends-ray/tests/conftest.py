@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from coterie.islands import far_env
 from coterie_backends_ray import RayHost, RayTrainer
 from coterie_backends_ray._actor import IslandActor
 
+HERE = Path(__file__).parent
 STORE = 100_000_000
 IDLE = []
 """Actors that wait for an island; starting a process takes seconds, most of them imports."""
@@ -60,6 +62,13 @@ def resized(env, num_envs):
 def spread(env):
     """Let islands make parts of an environment of the suites."""
     return far_env(partial(resized, env), env.num_envs, template=env)
+
+
+def pytest_collection_modifyitems(items):
+    """Let one process do all tests here, if there are several: there is one cluster."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture(scope="session")

@@ -91,3 +91,11 @@ def runs(tmp_path):
 @pytest.fixture(scope="module")
 def runs_of_module(tmp_path_factory):
     return Runs(tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture
+def no_layout(monkeypatch):
+    """Leave out the layout, half of the work on a picture, where nobody looks at it."""
+    layout_engine = pytest.importorskip("matplotlib.layout_engine")
+    engine = layout_engine.ConstrainedLayoutEngine
+    monkeypatch.setattr(engine, "execute", lambda self, figure: None)

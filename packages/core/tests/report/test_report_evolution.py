@@ -84,6 +84,7 @@ def test_the_page_shows_it(runs, tmp_path):
     assert json.loads(rows[4]["after"]) == {"rate": 0.002}
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_several_runs_have_pictures_of_their_own_and_old_ones_go(runs, tmp_path):
     folder = tmp_path / "out"
     make_report([write(runs, "one"), write(runs, "two")], folder, QUICK)

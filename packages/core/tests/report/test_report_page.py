@@ -175,6 +175,7 @@ def test_controls_and_halves_of_letters_are_written_as_escapes(runs, tmp_path):
     assert r"a\x00\x1b\ud800中" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_several_environments_have_sections_and_are_compared_across(runs, tmp_path):
     paths = [
         runs.seeds(f"{env}{rate}", [base + k for k in range(3)], settings={"rate": rate},
@@ -197,6 +198,7 @@ def test_several_environments_have_sections_and_are_compared_across(runs, tmp_pa
     assert "Across environments" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_failures_are_told(runs, tmp_path):
     ends = [runs.ended("a", 1.0, status="failed", failure="it broke", failed_in="act", failed_at=7)]
     path = runs.write("r", [runs.member()], runs.episodes("a", [1.0]), ends)
@@ -214,6 +216,7 @@ def test_no_finished_episode(runs, tmp_path):
     assert "nothing to draw" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_an_earlier_report_is_replaced_and_nothing_else(two_groups, runs, tmp_path):
     out = tmp_path / "out"
     make_report(two_groups, out, QUICK)
@@ -227,6 +230,7 @@ def test_an_earlier_report_is_replaced_and_nothing_else(two_groups, runs, tmp_pa
         make_report(two_groups, two_groups[0] / "run.json", QUICK)
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_matplotlib_is_as_it_was(two_groups, tmp_path):
     import matplotlib
 
@@ -240,6 +244,7 @@ def test_matplotlib_is_as_it_was(two_groups, tmp_path):
         matplotlib.rcParams["axes.facecolor"] = before[0]
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_the_command_prints_the_groups_and_where_the_page_is(two_groups, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["report", *map(str, two_groups), "--resamples", "100"]) == 0
@@ -251,6 +256,7 @@ def test_the_command_prints_the_groups_and_where_the_page_is(two_groups, capsys,
     assert page.exists()
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_a_single_run_has_its_report_inside(two_groups, capsys):
     assert main(["report", str(two_groups[0]), "--resamples", "100", "--points", "5"]) == 0
     assert (two_groups[0] / "report" / "report.html").exists()
@@ -274,6 +280,7 @@ def test_what_the_command_refuses(arguments, message, tmp_path, monkeypatch, cap
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_layout")
 @pytest.mark.parametrize("module", ["scipy", "jinja2", "matplotlib.figure"])
 def test_what_is_not_installed_is_told(module, two_groups, tmp_path, monkeypatch):
     import sys
@@ -299,6 +306,7 @@ def test_long_labels_are_cut_for_the_terminal():
     assert "…" in lines[-1]
 
 
+@pytest.mark.usefixtures("no_layout")
 def test_what_the_trainer_writes_is_what_the_report_reads(made_envs, tmp_path, capsys):
     run = tmp_path / "run"
     command = [

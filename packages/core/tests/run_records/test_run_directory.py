@@ -1,10 +1,13 @@
 """A run on disk: what is in it, and that nothing in it is overwritten."""
 
 import json
+from importlib import metadata
+from types import SimpleNamespace
 
 import pytest
 
 from coterie import ConfigError, EnvContractError, PluginError, SequentialTrainer
+from coterie._runs.directory import installed_versions
 from coterie.testing import BrokenEnv, CountingEnv, SumAgent, agents_for, assert_same_state
 
 QUIET = {"timesteps": 8, "disable_progressbar": True}
@@ -171,3 +174,17 @@ def test_a_logger_that_can_not_start(tmp_path, monkeypatch):
     with pytest.raises(PluginError, match=r"pip install .coterie-core\[tensorboard\]"):
         trainer.train()
     assert load(tmp_path / "run" / "run.json")["status"] == "failed"
+
+
+def test_the_version_of_a_package_is_read_once(monkeypatch):
+    known = installed_versions(["torch", "comes-later"])
+    assert known == {"torch": metadata.version("torch")}
+    read = []
+    monkeypatch.setattr(metadata, "distribution", lambda name: read.append(name) or came(name))
+    assert installed_versions(["torch", "comes-later"]) == {**known, "comes-later": "7"}
+    assert read == ["comes-later"]
+
+
+def came(name):
+    """A distribution that was installed meanwhile."""
+    return SimpleNamespace(version="7")
