@@ -110,6 +110,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests, or a package's: nox -s tests -- packages/core."""
     install_workspace(session, *group("tests"))
+    session.env["OMP_NUM_THREADS"] = "1"  # more threads than cores spin, in what tests start too
     if session.posargs:
         session.run("pytest", *session.posargs)
         return

@@ -87,7 +87,8 @@ def test_a_damaged_checkpoint_is_passed_over_in_plain_words(tmp_path):
         "import sys; from coterie._cli.main import main; found = main(sys.argv[1:])\n"
         "print('--', file=sys.stderr); main([*sys.argv[1:], '--debug']); sys.exit(found)"
     )
-    inspect = [sys.executable, "-c", code, "checkpoint", "inspect", str(run)]
+    again = ("-W", "always::RuntimeWarning")  # Python warns of the same thing once
+    inspect = [sys.executable, *again, "-c", code, "checkpoint", "inspect", str(run)]
     found = subprocess.run(inspect, capture_output=True, text=True)
     missing = f"{newest / 'MANIFEST.json'} is missing"
     plain, _, debug = found.stderr.partition("--\n")
