@@ -41,6 +41,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("moment", moments, ids=str)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads it then
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let one process do all tests of a file here, which share what takes long to start."""
     for item in items:

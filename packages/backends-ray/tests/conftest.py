@@ -64,6 +64,7 @@ def spread(env):
     return far_env(partial(resized, env), env.num_envs, template=env)
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads it then
 def pytest_collection_modifyitems(items):
     """Let one process do all tests here, if there are several: there is one cluster."""
     for item in items:
