@@ -7,6 +7,8 @@ cores make small networks many times slower.
 from __future__ import annotations
 
 import signal
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 import torch
@@ -33,3 +35,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gpu" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With ``--dist loadscope``, share tests out as :func:`scope_of` says, largest scopes first."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return scope_of(nodeid)
+
+    return Scheduling(config, log)
+
+
+def scope_of(nodeid: str) -> str:
+    """Name what one process does of the tests: a file's, all of the cluster, or a single fault."""
+    path = PurePosixPath(nodeid.partition("::")[0])
+    if path.name == "test_worker_faults.py":
+        return nodeid
+    return str(path.parent if path.is_relative_to("packages/backends-ray") else path)

@@ -120,7 +120,7 @@ def tests(session: nox.Session) -> None:
     cores = os.cpu_count() or 1
     rest = ("--ignore", FAULTS, "--ignore", CLUSTER)
     session.run("pytest", "-n", str(cores), "--dist", "worksteal", *rest)
-    session.run("pytest", "-n", str(cores + 1), "--dist", "loadgroup", CLUSTER, FAULTS)
+    session.run("pytest", "-n", str(cores + 1), "--dist", "loadscope", CLUSTER, FAULTS)
 
 
 @nox.session

@@ -41,14 +41,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("moment", moments, ids=str)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads it then
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let one process do all tests of a file here, which share what takes long to start."""
-    for item in items:
-        if item.path.parent == HERE and item.path.stem != "test_worker_faults":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-
-
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say what was injected, and how long it took until the user knew; and who was killed."""
     for kind, count in sorted(crash_chain.counts.items()):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +16,6 @@ from coterie.islands import far_env
 from coterie_backends_ray import RayHost, RayTrainer
 from coterie_backends_ray._actor import IslandActor
 
-HERE = Path(__file__).parent
 STORE = 100_000_000
 IDLE = []
 """Actors that wait for an island; starting a process takes seconds, most of them imports."""
@@ -62,14 +60,6 @@ def resized(env, num_envs):
 def spread(env):
     """Let islands make parts of an environment of the suites."""
     return far_env(partial(resized, env), env.num_envs, template=env)
-
-
-@pytest.hookimpl(tryfirst=True)  # xdist reads it then
-def pytest_collection_modifyitems(items):
-    """Let one process do all tests here, if there are several: there is one cluster."""
-    for item in items:
-        if item.path.is_relative_to(HERE):
-            item.add_marker(pytest.mark.xdist_group("cluster"))
 
 
 @pytest.fixture(scope="session")
