@@ -57,9 +57,15 @@ def speed(trainer: str, count: int, timesteps: int, agent: dict[str, Any]) -> fl
     return INSTANCES * count * (timesteps - timesteps // 4) / (long - short)
 
 
+def ratios(pairs: list[list[float]]) -> dict[str, Any]:
+    """The second of each pair over the first: the median, and all of them."""
+    found = sorted(second / first for first, second in pairs)
+    return {"ratio": round(statistics.median(found), 2), "of": [round(x, 2) for x in found]}
+
+
 def against_sequential(
     count: int, timesteps: int, repeats: int, agent: dict[str, Any]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compare with ``sequential`` in paired runs."""
     pairs = []
     for _ in range(repeats):
@@ -68,20 +74,20 @@ def against_sequential(
     return {
         "sequential, steps/s": round(middle[0]),
         "parallel, steps/s": round(middle[1]),
-        "ratio": round(statistics.median(pair[1] / pair[0] for pair in pairs), 2),
+        **ratios(pairs),
     }
 
 
 def beside_a_neighbour(
     count: int, timesteps: int, repeats: int, agent: dict[str, Any]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compare the trainer ``parallel`` with itself while another program keeps a core busy."""
     pairs = []
     for _ in range(repeats):
         quiet = speed("parallel", count, timesteps, agent)
         neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
-            pairs.append((quiet, speed("parallel", count, timesteps, agent)))
+            pairs.append([quiet, speed("parallel", count, timesteps, agent)])
         finally:
             neighbour.kill()
             neighbour.wait()
@@ -89,7 +95,7 @@ def beside_a_neighbour(
     return {
         "quiet, steps/s": round(middle[0]),
         "beside a neighbour, steps/s": round(middle[1]),
-        "ratio": round(statistics.median(pair[1] / pair[0] for pair in pairs), 2),
+        **ratios(pairs),
     }
 
 
@@ -149,7 +155,7 @@ def main() -> None:
     repeats, steps = options.repeats, options.timesteps
     wide = {**SMALL, "model": {"hidden_sizes": [512, 512]}}
     long = {**wide, "learning_epochs": 10}
-    cases: dict[str, Callable[[], dict[str, float]]] = {
+    cases: dict[str, Callable[[], dict[str, Any]]] = {
         "2-agents": lambda: against_sequential(2, steps, repeats, SMALL),
         "4-agents": lambda: against_sequential(4, steps, repeats, SMALL),
         "2-wide-agents": lambda: against_sequential(2, steps // 4, repeats, wide),

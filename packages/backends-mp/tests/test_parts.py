@@ -194,9 +194,9 @@ def usages(foreign: list[float]) -> Any:
         ([0.0] * 4, [True] * 4),
         ([0.2] * 4, [True] * 4),  # too little to make way for
         ([0.9] * 4, [True, False, False, False]),
-        ([0.0, 0.9, 0.0, 0.0, 0.0, 0.0], [True, False, False, False, False, True]),
-        ([0.0, 0.9, 0.0, 0.0, 0.0, 0.2, 0.0], [True] + [False] * 6),
-        ([0.9, 0.9, 0.0, 0.0, 0.0, 0.0, 0.9], [True, False, False, False, False, True, False]),
+        ([0.0, 0.9, 0.0, 0.0, 0.0], [True, False, False, True, True]),
+        ([0.0, 0.9, 0.0, 0.4, 0.0], [True] + [False] * 4),
+        ([0.9, 0.9, 0.0, 0.0, 0.9], [True, False, False, True, False]),
     ],
 )
 def test_workers_leave_their_cores_to_others_and_come_back(

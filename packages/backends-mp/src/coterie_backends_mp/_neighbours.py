@@ -9,10 +9,10 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-_SPAN = 0.25  # seconds between two looks, at least
+_SPAN = 1.0  # seconds between two looks, at least; what comes in bursts shall not count
 _SHARE = 0.3  # of a core: so much for others, and nobody stays
-_QUIET = 0.15  # of a core, for others on all cores together: so little, and all may come back
-_QUIET_LOOKS = 4
+_QUIET = 0.3  # of a core, for others on all cores together: so little, and all may come back
+_QUIET_LOOKS = 2
 _TICK = 1.0 / (os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100)
 _PROC = Path("/proc")
 
@@ -35,7 +35,7 @@ class Usage:
 
 
 class Neighbours:
-    """Decides, four times a second at most, whether workers stay on their cores.
+    """Decides, once a second at most, whether workers stay on their cores.
 
     How long a process waits for its core does not tell: workers and trainer wait for each other
     in turn, and one that looks for news stands aside while it does. So it is asked how much of a
