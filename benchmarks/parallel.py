@@ -26,19 +26,24 @@ INSTANCES = 16
 SMALL = {"rollouts": 128, "learning_epochs": 4, "mini_batches": 4}
 
 
-def make(trainer: str, count: int, timesteps: int, agent: dict[str, Any]) -> Trainer:
+def make(trainer: str, count: int, timesteps: int, agent: dict[str, Any], **more: Any) -> Trainer:
     """Make a trainer with PPO agents of 16 instances each, one thread per process."""
     env = coterie.make_env(ENV, num_envs=INSTANCES * count, seed=0)
     agents = [coterie.make_agent("ppo", env=env, seed=seed, cfg=agent) for seed in range(count)]
     cfg: dict[str, Any] = {"timesteps": timesteps, "headless": True, "disable_progressbar": True}
     if trainer == "parallel":
         cfg["threads"] = 1
+    cfg |= more
     return coterie.make_trainer(trainer, env=env, agents=agents, cfg=cfg)
 
 
 def seconds(trainer: str, count: int, timesteps: int, agent: dict[str, Any]) -> float:
-    """Seconds of a second run: everything has started, all memory is there."""
-    with make(trainer, count, timesteps, agent) as made:
+    """Seconds of a second run: everything has started, all memory is there.
+
+    Metrics are written once per rollout: by default they would be 200 times per run, however
+    short it is.
+    """
+    with make(trainer, count, timesteps, agent, metrics_interval=SMALL["rollouts"]) as made:
         made.train()
         start = time.perf_counter()
         made.train()
@@ -52,9 +57,15 @@ def speed(trainer: str, count: int, timesteps: int, agent: dict[str, Any]) -> fl
     return INSTANCES * count * (timesteps - timesteps // 4) / (long - short)
 
 
+def ratios(pairs: list[list[float]]) -> dict[str, Any]:
+    """The second of each pair over the first: the median, and all of them."""
+    found = sorted(second / first for first, second in pairs)
+    return {"ratio": round(statistics.median(found), 2), "of": [round(x, 2) for x in found]}
+
+
 def against_sequential(
     count: int, timesteps: int, repeats: int, agent: dict[str, Any]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compare with ``sequential`` in paired runs."""
     pairs = []
     for _ in range(repeats):
@@ -63,20 +74,20 @@ def against_sequential(
     return {
         "sequential, steps/s": round(middle[0]),
         "parallel, steps/s": round(middle[1]),
-        "ratio": round(statistics.median(pair[1] / pair[0] for pair in pairs), 2),
+        **ratios(pairs),
     }
 
 
 def beside_a_neighbour(
     count: int, timesteps: int, repeats: int, agent: dict[str, Any]
-) -> dict[str, float]:
+) -> dict[str, Any]:
     """Compare the trainer ``parallel`` with itself while another program keeps a core busy."""
     pairs = []
     for _ in range(repeats):
         quiet = speed("parallel", count, timesteps, agent)
         neighbour = subprocess.Popen([sys.executable, "-c", "while True: pass"])
         try:
-            pairs.append((quiet, speed("parallel", count, timesteps, agent)))
+            pairs.append([quiet, speed("parallel", count, timesteps, agent)])
         finally:
             neighbour.kill()
             neighbour.wait()
@@ -84,7 +95,7 @@ def beside_a_neighbour(
     return {
         "quiet, steps/s": round(middle[0]),
         "beside a neighbour, steps/s": round(middle[1]),
-        "ratio": round(statistics.median(pair[1] / pair[0] for pair in pairs), 2),
+        **ratios(pairs),
     }
 
 
@@ -143,10 +154,12 @@ def main() -> None:
     options = parser.parse_args()
     repeats, steps = options.repeats, options.timesteps
     wide = {**SMALL, "model": {"hidden_sizes": [512, 512]}}
-    cases: dict[str, Callable[[], dict[str, float]]] = {
+    long = {**wide, "learning_epochs": 10}
+    cases: dict[str, Callable[[], dict[str, Any]]] = {
         "2-agents": lambda: against_sequential(2, steps, repeats, SMALL),
         "4-agents": lambda: against_sequential(4, steps, repeats, SMALL),
         "2-wide-agents": lambda: against_sequential(2, steps // 4, repeats, wide),
+        "2-wide-agents-long": lambda: against_sequential(2, steps // 4, repeats, long),
         "neighbour": lambda: beside_a_neighbour(2, steps, repeats, SMALL),
         "start-4": lambda: start_up(4, repeats),
         "start-16": lambda: start_up(16, repeats),

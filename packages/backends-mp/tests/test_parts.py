@@ -16,11 +16,11 @@ from gymnasium import spaces
 
 from coterie import Interface, SharedMemoryError
 from coterie.transport import find_culprit, pack, unpack
-from coterie_backends_mp import _queueing
 from coterie_backends_mp._arrays import Layout
 from coterie_backends_mp._block import Block, block_size, make_block
 from coterie_backends_mp._board import Command
 from coterie_backends_mp._channel import Channel
+from coterie_backends_mp._neighbours import Neighbours, Usage, measured
 from coterie_backends_mp._output import PrefixedStream
 from coterie_backends_mp._placement import choose_cores, count_processes, count_threads, place
 from coterie_backends_mp._reports import LIMIT, cut, original, report
@@ -171,26 +171,65 @@ def test_guards_tell_whose_slot_was_overstepped() -> None:
     os.close(fd)
 
 
-@pytest.mark.parametrize(("queued", "found"), [(0.1, False), (0.5, True)])
-def test_who_queues_for_a_core_finds_out(
-    monkeypatch: pytest.MonkeyPatch, queued: float, found: bool
+def usages(foreign: list[float]) -> Any:
+    """Measure a trainer and two workers that use a quarter of their cores, and others."""
+    used, now = {0: 0.0, 1: 0.0}, 0.0
+
+    def measure() -> Usage:
+        nonlocal now
+        now += 1.0
+        more = foreign.pop(0)
+        for core in used:
+            used[core] += 0.25 + (0.1 + more if core == 0 else 0.0)
+        return Usage(
+            cores=dict(used), workers={7: 0.25 * now, 8: 0.25 * now}, own=0.1 * now, at=now
+        )
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("foreign", "stays"),
+    [
+        ([0.0] * 4, [True] * 4),
+        ([0.2] * 4, [True] * 4),  # too little to make way for
+        ([0.9] * 4, [True, False, False, False]),
+        ([0.0, 0.9, 0.0, 0.0, 0.0], [True, False, False, True, True]),
+        ([0.0, 0.9, 0.0, 0.4, 0.0], [True] + [False] * 4),
+        ([0.9, 0.9, 0.0, 0.0, 0.9], [True, False, False, True, False]),
+    ],
+)
+def test_workers_leave_their_cores_to_others_and_come_back(
+    foreign: list[float], stays: list[bool]
 ) -> None:
-    clock = {"now": 10**9}
-    monkeypatch.setattr(_queueing, "_queued", lambda: int(queued * clock["now"]))
-    queueing = _queueing.Queueing()
-    assert not queueing.found(clock["now"])
-    clock["now"] += 10**6
-    assert not queueing.found(clock["now"])
-    clock["now"] += 10**9
-    assert queueing.found(clock["now"]) is found
+    neighbours = Neighbours({7: 0, 8: 1}, usages(foreign))
+    far = [1e9 * (turn + 1) for turn in range(len(stays))]
+    assert [neighbours.look(now) for now in far] == stays
 
 
-def test_the_system_tells_how_long_a_process_queued() -> None:
-    assert _queueing._queued() >= 0
+def test_neighbours_are_looked_for_only_now_and_then() -> None:
+    neighbours = Neighbours({7: 0, 8: 1}, usages([0.9, 0.9]))
+    assert [neighbours.look(time.monotonic()) for _ in range(20)] == [True] * 20
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_the_system_tells_what_is_computed() -> None:
+    core = min(os.sched_getaffinity(0))
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        os.sched_setaffinity(busy.pid, [core])
+        before = measured([core], [busy.pid, 2**22 + 1])
+        time.sleep(0.5)
+        after = measured([core], [busy.pid])
+        busy.kill()
+    assert before is not None
+    assert after is not None
+    assert list(before.workers) == list(after.workers) == [busy.pid]
+    assert 0.0 < after.workers[busy.pid] - before.workers[busy.pid] <= after.at - before.at + 0.05
+    assert after.cores[core] > before.cores[core]
 
 
 def test_a_spinner_sees_what_happens_soon_and_gives_up_in_time() -> None:
-    looks = iter([False] * 10)
+    looks = iter([False])
     assert Spinner().wait(lambda: next(looks, True))
     start = time.monotonic()
     assert not Spinner().wait(lambda: False)

@@ -79,6 +79,15 @@ class Board:
         words = self.words
         return words[1], words[2], words[3], words[4]
 
+    @property
+    def anywhere(self) -> bool:
+        """Whether workers that have a core of their own may leave it."""
+        return bool(self.words[5])
+
+    @anywhere.setter
+    def anywhere(self, anywhere: bool) -> None:
+        self.words[5] = anywhere
+
     def row(self, worker: int) -> Row:
         """The words of one worker."""
         return Row(self, worker)

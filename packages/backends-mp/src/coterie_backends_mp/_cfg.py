@@ -29,8 +29,8 @@ class ParallelTrainerCfg(TrainerCfg):
         threads: Threads that torch uses in each worker; ``None``: an equal share of the cores,
             at least 1.
         pin: Whether each worker stays on one core, with what it starts itself; ``None``: where
-            there are at least as many workers as cores, and each has one thread, until it has
-            to queue for its core with another program. Only Linux can.
+            there are at least as many workers as cores, and each has one thread, while no other
+            program wants much of these cores. Only Linux can.
         start_method: ``"forkserver"``: workers are forked from a helper process that has
             imported torch already; ``"spawn"``: each is a fresh interpreter; ``"auto"``:
             ``"forkserver"``, but ``"spawn"`` where CUDA is used or the system is not Linux.

@@ -23,6 +23,7 @@ from ._device import DeviceMemory
 from ._handover import slots
 from ._launcher import ServerLost
 from ._messages import Exited, Open
+from ._neighbours import Neighbours
 from ._process import Process
 from ._signal import Signal
 from ._spin import Spinner
@@ -78,6 +79,7 @@ class Crew:
         self.board = self._block.board
         self._done = Signal.create()
         self._spinner = Spinner()
+        self._neighbours: Neighbours | None = None
         self._launcher, self._modules = lease(fork), preload
         self._poll = select.poll()
         self._poll.register(self._done.fd, select.POLLIN)
@@ -128,6 +130,18 @@ class Crew:
             for number, message in messages.items()
         }
 
+    def choose_places(self, messages: Mapping[int, Open]) -> None:
+        """Let workers stay on the cores that messages name, while nobody else wants these."""
+        places = {
+            self.processes[number].pid: message.core
+            for number, message in messages.items()
+            if message.core is not None
+        }
+        if not places or self._cfg.pin is not None:
+            self._neighbours, self.board.anywhere = None, False
+        elif self._neighbours is None or self._neighbours.places != places:
+            self._neighbours, self.board.anywhere = Neighbours(places), False
+
     def post(self, number: int, message: object) -> None:
         """Send a message to a process that will be woken up for it later."""
         with contextlib.suppress(OSError):  # it died; whoever waits for it learns that
@@ -145,8 +159,11 @@ class Crew:
         if self.device is not None:
             self.device.mark_written()
         turn = self.board.command(command, flags, *at)
-        for number in numbers:
-            self.processes[number].wake(turn)
+        woken = [self.processes[number] for number in numbers]
+        for process in woken:
+            process.ask(turn)  # who is awake begins now, even if who is woken first takes our core
+        for process in woken:
+            process.go.send()
 
     def wait(self, numbers: Iterable[int], opening: bool = False) -> list[int]:
         """Wait until processes have answered the current round, or ended.
@@ -162,9 +179,14 @@ class Crew:
             self._note_exits()
         waiting = [self.processes[number] for number in numbers]
         began = time.monotonic()
+        if self._neighbours is not None:
+            self.board.anywhere = not self._neighbours.look(began)
         if self._all_answer(waiting):
             return []
-        return self._wait_long(waiting, began, opening)
+        try:
+            return self._wait_long(waiting, began, opening)
+        finally:
+            self._spinner.woke()
 
     def _wait_long(self, waiting: Sequence[Process], began: float, opening: bool) -> list[int]:
         """Wait for processes that were asked something at ``began``; return those that are late.
@@ -281,6 +303,7 @@ class Crew:
             if not self._look(self._patience):
                 return False
             if all(process.answered for process in waiting):
+                self._spinner.woke()
                 return True
         return False
 

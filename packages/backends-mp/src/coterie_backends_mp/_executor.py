@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class ProcessExecutor(Executor):
         self._random: dict[int, RandomActor] = {}
         self._mode: Mode = "train"
         self._busy = False
+        self._spare_core = False
         self._raises = True
         self._timesteps = 0
         self._timestep = 0
@@ -85,10 +86,12 @@ class ProcessExecutor(Executor):
         self._seconds = dict.fromkeys(("write", "slowest member", "wake-up", "read"), 0.0)
         cores = usable_cores()
         groups = place(members, count_processes(settings.processes, len(members), cores))
+        self._spare_core = len(groups) < cores
         messages = open_messages(groups, interface, mode, settings, self._inside)
         crew = self._ready_crew(groups, interface, settings)
         self._exchange = Exchange(crew.arrays, interface, cfg.debug)
         self._busy = True
+        crew.choose_places(messages)
         crew.send(crew.with_tickets(messages))
         told = self.describe()
         self._collect(messages, opening=True)
@@ -107,17 +110,38 @@ class ProcessExecutor(Executor):
 
     def advance(self, transition: Transition, observations: Tree, states: Tree | None) -> Any:
         """Let every member record, learn and act."""
-        assert self._exchange is not None
+        return self._begin_advance(transition, observations, states)()
+
+    def begin_advance(
+        self, transition: Transition, observations: Tree, states: Tree | None
+    ) -> Callable[[], Any]:
+        """Do as :meth:`advance` does; members begin at once where there is a core to spare.
+
+        Where there is none, what the caller does meanwhile would only stand in their way.
+        """
+        begin = self._begin_advance if self._spare_core else super().begin_advance
+        return begin(transition, observations, states)
+
+    def _begin_advance(
+        self, transition: Transition, observations: Tree, states: Tree | None
+    ) -> Callable[[], Any]:
+        """Wake the members to record, learn and act; return what waits for their actions."""
         now = time.perf_counter
         start = now()
         flags = self._put(transition, observations, states)
         written = now()
-        slowest = self._round(Command.ADVANCE, flags)
-        answered = now()
-        self._timestep += 1
-        actions = self._exchange.take_actions(self._members, self._random, self._timestep)
-        self._count(written - start, slowest, answered - written - slowest, now() - answered)
-        return actions
+        numbers = self._begin_round(Command.ADVANCE, flags)
+
+        def wait() -> Any:
+            assert self._exchange is not None
+            slowest = self._end_round(numbers)
+            answered = now()
+            self._timestep += 1
+            actions = self._exchange.take_actions(self._members, self._random, self._timestep)
+            self._count(written - start, slowest, answered - written - slowest, now() - answered)
+            return actions
+
+        return wait
 
     def finish(self, transition: Transition) -> None:
         """Let every member record the last step and learn."""
@@ -249,13 +273,23 @@ class ProcessExecutor(Executor):
                 self._crew.post(number, packed)
         return Flag.INFOS
 
-    def _round(self, command: int, flags: int) -> float:
-        """Let all members do one thing; return the seconds that the slowest process needed."""
+    def _round(self, command: int, flags: int) -> None:
+        """Let all members do one thing."""
+        self._end_round(self._begin_round(command, flags))
+
+    def _begin_round(self, command: int, flags: int) -> list[int]:
+        """Let all members begin to do one thing; return the numbers of their processes."""
         assert self._crew is not None
         crew = self._crew
         numbers = [n for n, process in crew.processes.items() if process.living]
         self._busy = True
         crew.wake(numbers, command, flags, (self._timestep, self._timesteps))
+        return numbers
+
+    def _end_round(self, numbers: Sequence[int]) -> float:
+        """Wait until all members have done it; return the seconds of the slowest process."""
+        assert self._crew is not None
+        crew = self._crew
         late = crew.wait(numbers)
         self._busy = False
         if crew.device is not None:

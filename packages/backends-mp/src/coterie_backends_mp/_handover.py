@@ -94,7 +94,6 @@ def open_messages(
             debug=cfg.debug,
             threads=threads,
             core=cores[number],
-            may_leave=cfg.pin is None,
             inside=packed_inside,
             place=number,
         )

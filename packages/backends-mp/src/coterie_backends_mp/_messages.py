@@ -152,8 +152,7 @@ class Open:
         deterministic: Whether to take the mean action.
         debug: Whether to check actions.
         threads: Number of torch's threads.
-        core: The core that the worker shall stay on; ``None``: any.
-        may_leave: Whether it may leave that core when it has to queue for it.
+        core: The core that the worker shall stay on unless the board says otherwise; ``None``: any.
         ticket: What the worker needs to map the memory of a device, packed; ``None``: what is
             exchanged is in the block, or mapped already.
         inside: Class and configuration of the trainer whose executor runs the members, packed;
@@ -169,7 +168,6 @@ class Open:
     debug: bool
     threads: int
     core: int | None = None
-    may_leave: bool = False
     ticket: bytes | None = None
     inside: bytes | None = None
     place: int = 0

@@ -63,9 +63,13 @@ class Process:
         culprit = next((m for m in self.members if m.index == self.row.member), None)
         return self.row.phase, self.row.timestep, culprit
 
+    def ask(self, number: int) -> None:
+        """Ask it to take part in a round; it sees that when it looks, or wakes up."""
+        self.asked = self.row.asked = number
+
     def wake(self, number: int) -> None:
         """Wake it up for a round."""
-        self.asked = self.row.asked = number
+        self.ask(number)
         self.go.send()
 
     def close(self) -> None:

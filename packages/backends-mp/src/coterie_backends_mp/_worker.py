@@ -24,7 +24,6 @@ from ._device import DeviceShare
 from ._inside import Inside
 from ._messages import Answer, Ask, FailureReport, Open
 from ._output import Output
-from ._queueing import Queueing
 from ._seats import Seats
 from ._signal import Signal
 from ._spin import Spinner
@@ -61,7 +60,8 @@ class Worker:
         self._members: Seats | Inside = Seats(self._row, output)
         self._share: DeviceShare | None = None
         self._cores = known_cores()
-        self._queueing: Queueing | None = None
+        self._core: int | None = None
+        self._anywhere = True
         self._round = 0
         self._spinner = Spinner()
 
@@ -86,9 +86,8 @@ class Worker:
                     self._share.mark_done()
                 if failures:
                     self._channel.send(Answer(results={}, failures=tuple(failures)))
-            if self._queueing is not None and self._queueing.found(start):
-                stay_on(self._cores)
-                self._queueing = None
+            if board.anywhere != self._anywhere:
+                self._settle_down()
             row.answer(self._round, bool(failures), now() - start)
             self._done.send()
 
@@ -98,6 +97,7 @@ class Worker:
         if not self._spinner.wait(lambda: row.asked != self._round):
             while row.asked == self._round:  # wake-ups of rounds that came in time are still there
                 self._go.wait()
+            self._spinner.woke()
         self._round = row.asked
 
     def _handle(self, message: Any) -> Answer:
@@ -109,9 +109,8 @@ class Worker:
 
     def _open(self, message: Open) -> Answer:
         torch.set_num_threads(message.threads)
-        stay_on(self._cores if message.core is None else [message.core])
-        advised = message.core is not None and message.may_leave
-        self._queueing = Queueing() if advised else None
+        self._core = message.core
+        self._settle_down()
         interface = unpack(message.interface)
         layout = Layout(scopes=message.scopes, guarded=message.debug)
         done = self._map(message.ticket)
@@ -124,6 +123,12 @@ class Worker:
         failures = self._members.open(message, interface, arrays)
         notes = self._members.notes
         return Answer(results={}, failures=tuple(failures), done=done, notes=notes)
+
+    def _settle_down(self) -> None:
+        """Stay on the core that was chosen, or on any, as the trainer says."""
+        self._anywhere = self._block.board.anywhere
+        core = None if self._anywhere else self._core
+        stay_on(self._cores if core is None else [core])
 
     def _map(self, ticket: bytes | None) -> bytes | None:
         """Map the memory of a device; return the handle of this worker's event there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -257,6 +257,19 @@ class Executor(Place):
         Returns:
             Actions ``[num_envs, ...]`` on the environment's device.
         """
+
+    def begin_advance(
+        self, transition: Transition, observations: Tree, states: Tree | None
+    ) -> Callable[[], Tree]:
+        """Do as :meth:`advance` does, in two parts: members that live elsewhere begin at once.
+
+        The caller may do something else in between that does not concern the members. Here
+        nothing is done before the second part.
+
+        Returns:
+            Waits until the members are done, and returns their actions; to be called once.
+        """
+        return lambda: self.advance(transition, observations, states)
 
     @abc.abstractmethod
     def finish(self, transition: Transition) -> None:

@@ -57,6 +57,7 @@ class Recorder:
         self.run = run
         self.timestep = run.first_timestep if resumed is None else resumed.timestep
         self.written = True
+        self._noted = False
         self._before = 0.0 if resumed is None else resumed.run_seconds
         self._members = members
         self._tracker = tracker
@@ -90,13 +91,20 @@ class Recorder:
         done = timestep - self.run.first_timestep
         return done % self._interval == 0 and timestep < self.run.timesteps
 
-    def step(self, transition: Transition, executor: Place) -> None:
-        """Take note of one timestep; write metrics when they are due."""
-        self.timestep += 1
-        self.written = False
+    def note(self, transition: Transition) -> None:
+        """Take note of what the environment did in the next timestep, ahead of :meth:`step`."""
+        self._noted = True
         self._tracker.update(transition)
         if transition.infos:
             self._infos.update(transition.infos)
+
+    def step(self, transition: Transition, executor: Place) -> None:
+        """Take note of one timestep; write metrics when they are due."""
+        if not self._noted:
+            self.note(transition)
+        self._noted = False
+        self.timestep += 1
+        self.written = False
         self._tell_failures()
         self._progress.step()
         if self._progress.due:

@@ -75,11 +75,14 @@ class Cues:
         pause: Asked once per timestep, in their order, with the number of timesteps done: what
             is done then, before the next actions are chosen.
         metrics: Whether metrics are asked for when so many timesteps are done.
+        note: Told each step before it is yielded, while the members deal with it where that is
+            possible: nothing in it may concern them.
     """
 
     stop: Callable[[], bool]
     pause: Callable[[int], Pause]
     metrics: Callable[[int], bool]
+    note: Callable[[Transition], None] = lambda transition: None
 
 
 class Ahead:
@@ -152,14 +155,29 @@ def interact(
         clock.environment += stepped - start
         last = timestep + 1 == span.stop or cues.stop()
         if cues.pause(timestep + 1) or last or span.apart:
+            cues.note(transition)
+            start = now()
             executor.finish(transition)
             actions = None
         else:
-            actions = executor.advance(transition, boundary.observations, boundary.states)
-        clock.members += now() - stepped
+            wait = executor.begin_advance(transition, boundary.observations, boundary.states)
+            clock.members += now() - stepped
+            _note(cues, transition, wait)
+            start = now()
+            actions = wait()
+        clock.members += now() - start
         yield transition
         if last:
             return
+
+
+def _note(cues: Cues, transition: Transition, wait: Callable[[], Any]) -> None:
+    """Tell of a step that the members are dealing with; whatever comes of it, they end it."""
+    try:
+        cues.note(transition)
+    except Exception:
+        wait()
+        raise
 
 
 def _begin(boundary: Boundary, executor: Executor, span: Span, timestep: int) -> Any:

@@ -126,7 +126,12 @@ class Session:
         if self.checkpointer is not None and self.resumed is None:
             self._someone_left()
             self._checkpoint()
-        cues = Cues(stop=over, pause=self._should_pause, metrics=self.recorder.due)
+        cues = Cues(
+            stop=over,
+            pause=self._should_pause,
+            metrics=self.recorder.due,
+            note=self.recorder.note,
+        )
         steps = self.executor.interact(self.boundary, span, self.clock, cues)
         with watch, self._captions():
             for transition in steps:
