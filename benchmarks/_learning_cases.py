@@ -14,6 +14,7 @@ EVALUATION = {
     "CartPole-v1-without-velocities": (16, 500),
     "Pendulum-v1-without-velocities": (16, 200),
     "HalfCheetah-v5": (16, 1000),
+    "HalfCheetah-v5-beginning": (10, 1000),
     "balance": (64, 100),
     "simple_spread": (64, 25),
 }
@@ -30,8 +31,8 @@ class Case:
         env: Name that the environment is made by.
         num_envs: Instances of each seed.
         timesteps: Steps of each instance.
-        bar: Interquartile mean return that should be reached; ``None``: it is a control, which
-            others on the same task are compared with.
+        bar: Interquartile mean return that should be reached; ``None``: there is no bar, as
+            for controls, which others on the same task are compared with.
         settings: Settings of the agents.
         env_settings: Settings of the environment.
         long: Whether it takes hours, so that it runs only where it is asked for.
@@ -109,6 +110,17 @@ REPLAY = {
     "model": {"hidden_sizes": [64, 64]},
 }
 SAC = {**REPLAY, "actor_learning_rate": 1e-3, "temperature_learning_rate": 1e-3}
+SAC_RNN = {
+    "actor_learning_rate": 1e-3,
+    "critic_learning_rate": 1e-3,
+    "temperature_learning_rate": 1e-3,
+    "discount_factor": 0.98,
+    "batch_size": 16,
+    "sequence_length": 16,
+    "burn_in": 8,
+    "random_timesteps": 250,
+    "learning_starts": 250,
+}
 TD3 = {**REPLAY, "actor_learning_rate": 1e-3}
 DDPG = {**REPLAY, "actor_learning_rate": 3e-4, "polyak": 0.01, "exploration_noise": 0.2}
 
@@ -212,6 +224,12 @@ def run_far(agent: str, bar: float, settings: Mapping[str, Any]) -> Case:
     )
 
 
+def begin_to_run() -> Case:
+    """Describe what two seeds of SAC learn in the first 30,000 steps on HalfCheetah."""
+    whole = run_far("sac", 0.0, SAC_CHEETAH)
+    return evolve(whole, task="HalfCheetah-v5-beginning", timesteps=30_000, bar=None, seeds=2)
+
+
 TEAM = {
     "rollouts": 100,
     "learning_rate": 1e-3,
@@ -276,12 +294,15 @@ CASES = (
     swing("rpo", 16, 6_400, {**PPO_SWING, "alpha": 0.2}),
     remember(balance("ppo_rnn", 16, 8_000, PPO_SMALL), "ppo_rnn", 475.0),
     remember(balance("ppo", 16, 8_000, PPO_SMALL), "ppo", None),
+    remember(swing("sac_rnn", 4, 5_000, SAC_RNN), "sac_rnn", -200.0),
+    remember(swing("sac", 4, 5_000, SAC), "sac", None),
     carry("mappo"),
     carry("ippo"),
     spread("mappo"),
     spread("ippo"),
     run_far("ppo", 1442.64, PPO_CHEETAH),
     run_far("sac", 9634.89, SAC_CHEETAH),
+    begin_to_run(),
 )
 
 

@@ -41,7 +41,7 @@ class Result:
     Attributes:
         task: Name of the task.
         agent: Name of the algorithm.
-        bar: What should be reached; ``None``: nothing, it is a control.
+        bar: What should be reached; ``None``: nothing.
         env_steps: Environment steps of each seed.
         seconds: Duration of the training of all seeds.
         returns: Mean return of each seed, acting greedily after training.
@@ -237,7 +237,7 @@ def table(results: Sequence[Result]) -> str:
     ]
     for r in results:
         seeds = ", ".join(f"{value:.0f}" for value in r.returns)
-        bar, met = ("none: a control", "-") if r.bar is None else (f"{r.bar:g}", "yes")
+        bar, met = ("none", "-") if r.bar is None else (f"{r.bar:g}", "yes")
         met = "no" if r.missed else met
         lines.append(
             f"| {r.task} | {r.agent} | {r.env_steps:,} | {r.seconds:.0f} | {r.mean:.1f} "
