@@ -29,7 +29,6 @@ from gymnasium.vector import AutoresetMode
 import coterie
 
 ROOT = Path(__file__).parent.parent
-SEEDS = (0, 1, 2, 3, 4)
 SHORTER = 10
 START = "<!-- measured by benchmarks/learn.py -->\n"
 END = "<!-- end of what was measured -->\n"
@@ -42,7 +41,7 @@ class Result:
     Attributes:
         task: Name of the task.
         agent: Name of the algorithm.
-        bar: What should be reached; ``None``: nothing, it is a control.
+        bar: What should be reached; ``None``: nothing.
         env_steps: Environment steps of each seed.
         seconds: Duration of the training of all seeds.
         returns: Mean return of each seed, acting greedily after training.
@@ -85,13 +84,13 @@ def middle(returns: Sequence[float]) -> tuple[float, float, float]:
 def measure(case: Case) -> Result:
     """Train the seeds of a case as one population, let them act greedily, and sum up."""
     env = coterie.make_env(
-        case.env, num_envs=case.num_envs * len(SEEDS), seed=0, **case.env_settings
+        case.env, num_envs=case.num_envs * case.seeds, seed=0, **case.env_settings
     )
     agents = [
         coterie.make_agent(
             case.agent, env=env, name=f"seed-{seed}", seed=seed, cfg=dict(case.settings)
         )
-        for seed in SEEDS
+        for seed in range(case.seeds)
     ]
     with tempfile.TemporaryDirectory() as folder:
         cfg = {
@@ -107,7 +106,7 @@ def measure(case: Case) -> Result:
         ) as trainer:
             trainer.train()
         seconds = time.perf_counter() - start
-        steps, curve = read(Path(folder) / "run" / "metrics.csv")
+        steps, curve = read(Path(folder) / "run" / "metrics.csv", case.seeds)
     env.close()
     returns = evaluate(case, agents)
     mean, low, high = middle(returns)
@@ -178,11 +177,12 @@ def rows(tensors: Any) -> torch.Tensor:
     return torch.stack([tensor.reshape(-1) for tensor in by_actor(tensors)])
 
 
-def read(metrics: Path) -> tuple[list[int], list[tuple[float, float, float]]]:
+def read(metrics: Path, seeds: int) -> tuple[list[int], list[tuple[float, float, float]]]:
     """Read the curves of the seeds, and sum them up at each point.
 
     Args:
         metrics: The run's ``metrics.csv``.
+        seeds: Number of seeds that are in it.
 
     Returns:
         Environment steps, and interquartile means with their intervals; from where every seed has
@@ -196,7 +196,7 @@ def read(metrics: Path) -> tuple[list[int], list[tuple[float, float, float]]]:
     for step in steps:
         rows = table[table["env_steps"] == step]
         last |= {str(row["member"]): float(row["value"]) for row in rows}
-        if len(last) == len(SEEDS):
+        if len(last) == seeds:
             points.append(step)
             curve.append(middle(list(last.values())))
     return points, curve
@@ -219,7 +219,8 @@ def draw(task: str, results: Sequence[Result], folder: Path) -> Path:
         axes.axhline(bar, color="#555555", linewidth=0.8, linestyle="--", label=f"bar, {bar:g}")
     axes.set_xlabel("environment steps of each seed")
     axes.set_ylabel("return of the episodes in training")
-    axes.set_title(f"{task}: interquartile mean of {len(SEEDS)} seeds", loc="left")
+    seeds = " and ".join(str(n) for n in sorted({len(result.returns) for result in results}))
+    axes.set_title(f"{task}: interquartile mean of {seeds} seeds", loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     path = folder / f"learning-{task.lower()}.png"
@@ -236,7 +237,7 @@ def table(results: Sequence[Result]) -> str:
     ]
     for r in results:
         seeds = ", ".join(f"{value:.0f}" for value in r.returns)
-        bar, met = ("none: a control", "-") if r.bar is None else (f"{r.bar:g}", "yes")
+        bar, met = ("none", "-") if r.bar is None else (f"{r.bar:g}", "yes")
         met = "no" if r.missed else met
         lines.append(
             f"| {r.task} | {r.agent} | {r.env_steps:,} | {r.seconds:.0f} | {r.mean:.1f} "
