@@ -52,8 +52,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def scope_of(nodeid: str) -> str:
-    """Name what one process does of the tests: a file's, all of the cluster, or a single fault."""
+    """Name what one process does of the tests: those of a file, or a single fault."""
     path = PurePosixPath(nodeid.partition("::")[0])
-    if path.name == "test_worker_faults.py":
-        return nodeid
-    return str(path.parent if path.is_relative_to("packages/backends-ray") else path)
+    return nodeid if path.name == "test_worker_faults.py" else str(path)

@@ -115,12 +115,13 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     # One process per core, which takes over tests of another when it has done its own. The faults
-    # ask what is left in the whole system: they come after the rest. They wait a lot, so one more
-    # process does the tests of the cluster, of which there is one, beside them.
+    # ask what is left in the whole system: they come after the rest. They wait a lot, so there is
+    # one process more. Ray needs seconds of a core to start: its tests have the machine alone.
     cores = os.cpu_count() or 1
     rest = ("--ignore", FAULTS, "--ignore", CLUSTER)
     session.run("pytest", "-n", str(cores), "--dist", "worksteal", *rest)
-    session.run("pytest", "-n", str(cores + 1), "--dist", "loadscope", CLUSTER, FAULTS)
+    session.run("pytest", "-n", str(cores + 1), "--dist", "loadscope", FAULTS)
+    session.run("pytest", CLUSTER)
 
 
 @nox.session
