@@ -56,7 +56,8 @@ def settings(case: dict[str, Any]) -> dict[str, Any]:
     if case.get("inside"):
         cfg |= {"inside": case["inside"], "processes": "auto"}
     if case.get("rollout"):
-        cfg |= {"compile_rollout": case["rollout"], "metrics_interval": ROLLOUTS}
+        cfg |= {"compile_rollout": case["rollout"], "smallest_stack": 1}
+        cfg |= {"metrics_interval": ROLLOUTS}
     return cfg
 
 
