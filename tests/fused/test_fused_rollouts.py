@@ -148,6 +148,12 @@ def test_one_agent_can_be_a_stack(tools, plain):
     tools.assert_close(*states(agents), *states(alone), rtol=1e-9, atol=1e-11)
 
 
+def test_with_debug_every_action_is_checked_on_its_way(tools, plain):
+    env, agents = make(tools)
+    tools.train("fused", env, agents, 12, compile_rollout=1, debug=True)
+    assert plain.calls == 0
+
+
 def test_transitions_are_those_of_single_steps(tools, plain):
     seen = {}
     for steps in (0, 1):

@@ -17,8 +17,9 @@ class FusedTrainerCfg(TrainerCfg):
         compile_rollout: How many timesteps of acting and stepping the environment are compiled
             into one program, where all agents are in one stack and the environment's step is a
             function of tensors (:class:`~coterie.FunctionalEnv`: those of the ``torch:`` kind);
-            0: none. Compiling takes about 3 to 6 seconds for each of them. Results are those of
-            single steps within rounding, not bit for bit.
+            0: none. Compiling takes some seconds for each of them. Results are those of single
+            steps within rounding, not bit for bit. With ``debug`` nothing is compiled, so that
+            every action is checked.
     """
 
     smallest_stack: int = field(default=2, validator=at_least(1))

@@ -55,7 +55,8 @@ class FusedExecutor(Executor):
             smallest_stack=getattr(cfg, "smallest_stack", 2),
         )
         self._group.open()
-        self._rolled = getattr(cfg, "compile_rollout", 0) if mode == "train" else 0
+        rolls = mode == "train" and not cfg.debug
+        self._rolled = getattr(cfg, "compile_rollout", 0) if rolls else 0
         if self._tell is not None:
             self._tell(self._group.placement)
 
