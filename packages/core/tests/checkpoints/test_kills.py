@@ -46,11 +46,27 @@ def test_after_a_checkpoint_and_before_its_agents_were_brought_in_place(tmp_path
         shutil.rmtree(run, ignore_errors=True)
         kill_at(calls, run, monkeypatch)
         trainer_for(run, checkpoints=EVERY_TWO, resume=True).train()
-        for name in ("agents/sum-0", "agents/sum-1", "best/sum-0", "best/sum-1"):
-            left, right = (read_state(f / f"{name}.safetensors")[0] for f in (run, whole))
-            assert_same_state(left, right)
-        found = [json.loads((f / "best" / "sum-0.json").read_text()) for f in (run, whole)]
-        assert found[0] == found[1]
+        assert_same_agents(run, whole)
+
+
+def test_after_the_last_checkpoint_and_before_its_agents_were_brought_in_place(
+    tmp_path, monkeypatch
+):
+    """No run goes on any more; to look at it is enough."""
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    trainer_for(whole, checkpoints=EVERY_TWO).train()
+    last = int(committed(whole / CHECKPOINTS)[-1].name.split("-")[1]) // 2
+    kill_at(last, run, monkeypatch)
+    assert not trainer_for(run, checkpoints=EVERY_TWO, resume=True).unfinished
+    assert_same_agents(run, whole)
+
+
+def assert_same_agents(run, whole):
+    for name in ("agents/sum-0", "agents/sum-1", "best/sum-0", "best/sum-1"):
+        left, right = (read_state(f / f"{name}.safetensors")[0] for f in (run, whole))
+        assert_same_state(left, right)
+    found = [json.loads((f / "best" / "sum-0.json").read_text()) for f in (run, whole)]
+    assert found[0] == found[1]
 
 
 def kill_at(calls, run, monkeypatch):
@@ -67,8 +83,10 @@ def kill_at(calls, run, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(Checkpointer, "_publish", publish)
+        trainer = trainer_for(run, checkpoints=EVERY_TWO)
         with pytest.raises(Killed):
-            trainer_for(run, checkpoints=EVERY_TWO).train()
+            trainer.train()
+    trainer.directory._lock.release()  # a process that is gone holds none
     assert count == calls
 
 

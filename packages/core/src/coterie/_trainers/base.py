@@ -33,7 +33,7 @@ from .._runs.records import RunInfo, Summary
 from .._steering.steering import Steering
 from .capture import Capture, Position
 from .cfg import TrainerCfg
-from .checkpointing import make_checkpointer, open_directory, save_at_rest
+from .checkpointing import make_checkpointer, open_directory, save_at_rest, tidy_up
 from .evaluation import Evaluation, plan_evaluation, training_kept
 from .facts import describe, run_facts, run_info
 from .interrupts import Interrupts
@@ -444,8 +444,7 @@ class Trainer(abc.ABC):
 
     def _resume_from(self, resume: bool | str | Path) -> None:
         """Go on as the constructor's argument says; a run without a checkpoint begins."""
-        found = checkpoint_to_resume(resume, self.directory)
-        if found is not None:
+        if (found := checkpoint_to_resume(resume, self.directory)) is not None:
             self._take_over(found, None)
 
     def _take_over(self, checkpoint: Checkpoint, timesteps: int | None) -> None:
@@ -463,9 +462,10 @@ class Trainer(abc.ABC):
             position = evolve(position, timesteps=timesteps)
         self._standing.take_over(position)
         if self._checkpointer is not None and self._checkpointer.owns(checkpoint.path):
-            self._checkpointer.best = dict(state["best"])
-            self._checkpointer.go_on_from(checkpoint.path)
+            self._checkpointer.go_on_from(checkpoint.path, state["best"])
             self._log_positions = state["loggers"]
+            if position.timestep >= position.timesteps:  # no run will tidy up
+                tidy_up(self._checkpointer, self.directory, self.members, self._tracker)
 
     def _save(self, path: str | Path | None) -> Path:
         """Write a checkpoint of the agents here, while no run is under way."""

@@ -6,6 +6,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -108,9 +109,14 @@ class Checkpointer:
         self._failures = 0
         self._since = time.monotonic()
 
-    def go_on_from(self, path: Path) -> None:
-        """Take a checkpoint of this run as the last; remove what a kill kept from being removed."""
-        self.last = path
+    def go_on_from(self, path: Path, best: Mapping[str, float]) -> None:
+        """Take a checkpoint of this run as the last; remove what a kill kept from being removed.
+
+        Args:
+            path: The checkpoint.
+            best: The highest mean returns until then, by member.
+        """
+        self.last, self.best = path, dict(best)
         newest = committed(self._folder)[-1:]
         if [found.name for found in newest] == [path.name]:
             prune(self._folder, self._cfg.keep)
@@ -120,7 +126,15 @@ class Checkpointer:
         return path.resolve().parent == self._folder.resolve()
 
     def start(self, members: Sequence[Member], tracker: EpisodeTracker) -> None:
-        """Tidy up when a run begins, or goes on.
+        """Tidy up when a run begins, or goes on; arguments as for :meth:`tidy_up`."""
+        self.tidy_up(members, tracker)
+        if self.last is not None and self._mirror is not None:
+            self._mirror.go_on_from(self.last)
+        self._failures = 0
+        self._since = time.monotonic()
+
+    def tidy_up(self, members: Sequence[Member], tracker: EpisodeTracker) -> None:
+        """Do what a kill may have kept from being done.
 
         Somebody may have been killed while writing, or before the agents of the last checkpoint
         were brought where they are looked for; and what came after the checkpoint that the run
@@ -132,18 +146,15 @@ class Checkpointer:
         """
         for folder in (self._folder, self._run / AGENTS, self._run / BEST):
             remove_leftovers(folder)
-        if self.last is not None:
-            remove_later(self.last)
-            if self._mirror is not None:
-                self._mirror.go_on_from(self.last)
-            best = {}
-            for member, episodes in zip(members, tracker.members, strict=True):
-                value = episodes.mean_return
-                if value is not None and self._missing(member.name, value):
-                    best[member.name] = value
-            self._try_to_publish(self.last, best)
-        self._failures = 0
-        self._since = time.monotonic()
+        if self.last is None:
+            return
+        remove_later(self.last)
+        best = {}
+        for member, episodes in zip(members, tracker.members, strict=True):
+            value = episodes.mean_return
+            if value is not None and self._missing(member.name, value):
+                best[member.name] = value
+        self._try_to_publish(self.last, best)
 
     def due(self, done: int, with_metrics: bool) -> bool:
         """Whether a checkpoint should be written; it counts as written for what is asked next.
@@ -260,6 +271,22 @@ class Checkpointer:
             replace_by_link(member_file(path / MEMBERS, name), target)
             about = {"timestep": timestep_of(path), "mean_return": value}
             write_json(target.with_suffix(".json"), about)
+
+
+def tidy_up(
+    checkpointer: Checkpointer,
+    directory: RunDirectory | None,
+    members: Sequence[Member],
+    tracker: EpisodeTracker,
+) -> None:
+    """Do for a run that is over what its last moments may have been too short for.
+
+    A kill after its last checkpoint may have kept the agents from being brought where they are
+    looked for. Nothing is done while somebody else writes to the run's folder.
+    """
+    assert directory is not None
+    with suppress(CheckpointWriteError, OSError), directory.locked():
+        checkpointer.tidy_up(members, tracker)
 
 
 def save_at_rest(
