@@ -269,6 +269,7 @@ class Session:
             except WorkerError as error:
                 self.fail(self.members[error.agent_index], error)
                 continue
+            self._someone_left()  # an executor may have frozen members by itself
             stopped = [member for member in self.members if member.status == "stopped"]
             for member in self.members:
                 if member.status == "failed":
