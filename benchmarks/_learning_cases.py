@@ -238,7 +238,7 @@ TEAM = {
 }
 
 
-def carry(agent: str) -> Case:
+def carry(agent: str, timesteps: int) -> Case:
     """Describe a case on VMAS's balance: three actors carry a package on a line.
 
     ``docs/learning.md`` tells where the bar comes from.
@@ -248,7 +248,7 @@ def carry(agent: str) -> Case:
         agent=agent,
         env="vmas:balance",
         num_envs=64,
-        timesteps=3_000,
+        timesteps=timesteps,
         bar=40.0,
         settings=TEAM,
         env_settings={"max_steps": 100},
@@ -296,8 +296,8 @@ CASES = (
     remember(balance("ppo", 16, 8_000, PPO_SMALL), "ppo", None),
     remember(swing("sac_rnn", 4, 5_000, SAC_RNN), "sac_rnn", -200.0),
     remember(swing("sac", 4, 5_000, SAC), "sac", None),
-    carry("mappo"),
-    carry("ippo"),
+    carry("mappo", 3_000),
+    carry("ippo", 6_000),
     spread("mappo"),
     spread("ippo"),
     run_far("ppo", 1442.64, PPO_CHEETAH),
