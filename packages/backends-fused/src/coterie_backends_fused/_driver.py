@@ -60,7 +60,7 @@ class StackDriver:
         self.members = tuple(driver.member for driver in drivers)
         self.failures: list[Failure] = []
         self.broken = False
-        self.seconds = dict.fromkeys(("act", "record", "learn"), 0.0)
+        self.seconds = {"act": 0.0, "record": 0.0, "learn": 0.0}
         agent = self.members[0].agent
         home, device = interface.device, agent.device
         self.rows = Rows(self.members, interface.num_envs, home, device)
