@@ -10,6 +10,8 @@ import textwrap
 import pytest
 
 from coterie import SequentialTrainer, StepTrainer, TrainingInterrupted
+from coterie._executors import saving
+from coterie._loggers.file import FileLogger
 from coterie._trainers.interrupts import Interrupts
 from coterie.testing import CountingEnv, SumAgent, agents_for, nothing_global
 
@@ -83,6 +85,25 @@ def test_the_second_signal_acts_at_once_and_saves_nothing(tmp_path):
     assert list((tmp_path / "run" / "agents").iterdir()) == []
     assert caught.value.__notes__[-1].endswith("checkpoints/step-000000000000")
     assert status(tmp_path / "run") == "interrupted"
+
+
+def test_a_second_signal_at_the_very_end_leaves_no_file_open(tmp_path, monkeypatch):
+    closed = []
+    monkeypatch.setattr(FileLogger, "close", lambda self: closed.append(self) or self._file.close())
+    trainer = trainer_for(run_dir=tmp_path / "run")
+
+    write = saving.write_agent
+
+    def interrupted(*arguments):
+        if trainer.agents[0].steps:
+            os.kill(os.getpid(), signal.SIGINT)
+        write(*arguments)
+
+    monkeypatch.setattr(saving, "write_agent", interrupted)
+    with nothing_global(), pytest.raises(KeyboardInterrupt, match="second signal"):
+        trainer.train()
+    assert trainer.agents[0].steps == Sender.at + 2  # the first had come in the middle
+    assert [logger._file._file.closed for logger in set(closed)] == [True]
 
 
 def test_a_second_signal_in_an_evaluation_leaves_agents_as_they_were():

@@ -185,6 +185,12 @@ class Recorder:
             self._tell_failures()
             self._show()
 
+    def close(self) -> None:
+        """Close the bar and the loggers, also where nothing was finished. Idempotent."""
+        with ExitStack() as last:
+            last.callback(self._loggers.close)
+            last.callback(self._progress.close)
+
     def checkpoint_saved(self) -> None:
         """Take note that the state after the last timestep was saved."""
         self._progress.checkpoint(self.timestep)

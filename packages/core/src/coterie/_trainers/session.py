@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -346,8 +346,13 @@ class Session:
             CheckpointWriteError: The agents could not be saved (unless ``error`` is given).
             WorkerError: A member failed at the last moment (unless ``error`` is given).
         """
-        self.controllers.finish()
-        troubles = self._bring_home(error)
+        with closing(self.recorder):  # also where a second signal breaks this off
+            self.controllers.finish()
+            return self._sum_up(error, interrupted, self._bring_home(error))
+
+    def _sum_up(
+        self, error: BaseException | None, interrupted: bool, troubles: list[Exception]
+    ) -> Summary:
         trouble = error or (troubles[0] if troubles else None)
         interrupted = interrupted or isinstance(error, KeyboardInterrupt)
         status = "interrupted" if interrupted else "failed" if trouble else "finished"
