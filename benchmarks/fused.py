@@ -25,17 +25,24 @@ AGENT = {"rollouts": 128, "learning_epochs": 4, "mini_batches": 4}
 ENVIRONMENTS = {"gymnasium": "gymnasium:CartPole-v1", "torch": "torch:CartPole-v1"}
 
 
-def make(name: str, env: str, count: int, instances: int, timesteps: int) -> Trainer:
+def make(
+    name: str, env: str, count: int, instances: int, timesteps: int, device: str = "cpu", **cfg: Any
+) -> Trainer:
     """Make a trainer with PPO agents that differ in seed and learning rate."""
-    place = coterie.make_env(ENVIRONMENTS[env], num_envs=instances * count, seed=0)
+    where = {"device": device} if device != "cpu" else {}
+    place = coterie.make_env(ENVIRONMENTS[env], num_envs=instances * count, seed=0, **where)
+    compiled = {"compile_update": True} if "compile_rollout" in cfg else {}
     agents = [
         coterie.make_agent(
-            "ppo", env=place, seed=seed, cfg={**AGENT, "learning_rate": 1e-3 * (1 + seed / count)}
+            "ppo",
+            env=place,
+            seed=seed,
+            cfg={**AGENT, **compiled, "learning_rate": 1e-3 * (1 + seed / count)},
         )
         for seed in range(count)
     ]
-    cfg: dict[str, Any] = {"timesteps": timesteps, "headless": True, "disable_progressbar": True}
-    return coterie.make_trainer(name, env=place, agents=agents, cfg=cfg)
+    given = {"timesteps": timesteps, "headless": True, "disable_progressbar": True, **cfg}
+    return coterie.make_trainer(name, env=place, agents=agents, cfg=given)
 
 
 def seconds(name: str, env: str, count: int, instances: int, timesteps: int) -> float:
@@ -80,6 +87,47 @@ def memory(env: str, instances: int) -> dict[str, float]:
     return {"MiB per agent": round((sizes[2] - sizes[1]) / 40, 2)}
 
 
+def iteration(name: str, count: int, device: str, **cfg: Any) -> float:
+    """Seconds of a rollout and its update, in steady state, by the clock on the wall."""
+    taken = []
+    length = AGENT["rollouts"]
+    with make(name, "torch", count, 16, length, device, **cfg) as trainer:
+        for _ in range(4):
+            start = time.perf_counter()
+            trainer.train()  # its end waits for the device
+            taken.append(time.perf_counter() - start)
+    return statistics.median(taken[1:])
+
+
+def on_device(device: str, repeats: int) -> dict[str, dict[str, float]]:
+    """Compare 64 fused agents with one, with 64 in turn, and CUDA graphs with single launches."""
+    graphs = {"compile_rollout": 1, "smallest_stack": 1}
+    cases = {
+        "64 fused": ("fused", 64, graphs),
+        "1 fused": ("fused", 1, graphs),
+        "64 fused, single launches": ("fused", 64, {}),
+        "64 in turn": ("sequential", 64, {}),
+    }
+    rounds = []
+    for _ in range(repeats):
+        seconds = {label: iteration(n, p, device, **cfg) for label, (n, p, cfg) in cases.items()}
+        rounds.append(seconds)
+
+    def ratio(over: str, under: str) -> float:
+        return round(statistics.median(found[over] / found[under] for found in rounds), 2)
+
+    return {
+        "seconds": {
+            label: round(statistics.median(found[label] for found in rounds), 4) for label in cases
+        },
+        "ratios": {
+            "64 against 1": ratio("64 fused", "1 fused"),
+            "in turn against fused": ratio("64 in turn", "64 fused"),
+            "single launches against graphs": ratio("64 fused, single launches", "64 fused"),
+        },
+    }
+
+
 def profile(env: str, count: int, instances: int, timesteps: int) -> None:
     """Print what a run spends its time on."""
     with make("fused", env, count, instances, timesteps) as trainer:
@@ -92,7 +140,7 @@ def profile(env: str, count: int, instances: int, timesteps: int) -> None:
 
 
 def main() -> None:
-    """Run the cases that are named ``agents x instances``, or all."""
+    """Run the cases that are named: ``agents x instances``, ``memory`` or a device's name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cases", nargs="*", default=["4x16", "16x16", "16x4"])
     parser.add_argument("--env", choices=ENVIRONMENTS, default="gymnasium")
@@ -104,6 +152,9 @@ def main() -> None:
     for case in options.cases:
         if case == "memory":
             print(json.dumps({case: memory(options.env, 16)}), flush=True)
+            continue
+        if case.split(":")[0] in ("cuda", "cpu"):
+            print(json.dumps({case: on_device(case, options.repeats)}), flush=True)
             continue
         count, instances = map(int, case.split("x"))
         if options.profile:

@@ -65,7 +65,8 @@ class PPOCfg:
             member for itself. For GPUs, and processors that have such arithmetic.
         compile_update: Whether ``torch.compile`` makes a program of the gradient of a
             mini-batch: a quarter less time for it, after seconds of compiling. It needs a C++
-            compiler, and built-in perceptrons with tanh, relu or elu.
+            compiler, and built-in perceptrons with tanh, relu or elu. On a CUDA device, where it
+            needs Triton, the program becomes a CUDA graph.
         model: Sizes of the built-in networks.
     """
 

@@ -9,10 +9,13 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
+from .captured import Call, captured
+
 
 class Program:
     """A function of trees of tensors, compiled for inputs of some shapes.
 
+    On a CUDA device it is one CUDA graph, so that a call is one launch and not one per kernel.
     Nothing is looked at when it is called: whoever calls it gives inputs like the first ones.
 
     Args:
@@ -35,9 +38,9 @@ class Program:
 
         tensors: list[Any] = [*tensors_of(inputs)]
         graph = make_fx(flat)(*tensors)
-        self.call: Callable[..., Sequence[torch.Tensor]]
-        self.call = compile_graph(graph, tensors, options=_options())
-        self.call(*tensors)
+        compiled: Call = compile_graph(graph, tensors, options=_options())
+        compiled(*tensors)
+        self.call = captured(compiled, tensors)
 
     def __call__(self, *inputs: Any) -> Any:
         """Do what the function does."""
