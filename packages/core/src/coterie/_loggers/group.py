@@ -57,6 +57,7 @@ class Loggers:
     def __init__(self, loggers: Sequence[tuple[str, Logger]] = ()) -> None:
         self._entries = [_Entry(name, logger) for name, logger in loggers]
         self.ended_at: dict[str, dict[str, Any]] = {}
+        self._closed = False
 
     def __iter__(self) -> Iterator[Logger]:
         return iter(entry.logger for entry in self._entries)
@@ -85,7 +86,10 @@ class Loggers:
         self.close()
 
     def close(self) -> None:
-        """Close each logger."""
+        """Close each logger, once."""
+        if self._closed:
+            return
+        self._closed = True
         for entry in self._entries:
             self._call(entry, "close", entry.logger.close)
             if entry.missed:
