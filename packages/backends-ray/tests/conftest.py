@@ -24,13 +24,13 @@ IDLE = []
 class PooledHost(RayHost):
     """Gives the processes of islands that ended back to the pool."""
 
-    def _make(self, number, again):
+    def _make(self, number, again, *, crowded):
         options = {"num_cpus": 0, "resources": {"head": 0.001}}
         return IDLE.pop() if IDLE else ray.remote(IslandActor).options(**options).remote()
 
     def stop(self, number):
         super().stop(number)
-        del self._actors[number]
+        self._actors.pop(number, None)
 
     def close(self):
         for actor in self._actors.values():

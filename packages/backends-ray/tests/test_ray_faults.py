@@ -15,6 +15,7 @@ import ray
 from coterie import SequentialTrainer, TrainingInterrupted, WorkerDied
 from coterie.plugins import hookimpl, register
 from coterie.testing import CountingEnv, GlobalDrawAgent, LeanSumAgent, SumAgent, assert_same_state
+from coterie_backends_ray import RayHost, RayTrainerCfg
 
 KINDS = (SumAgent, GlobalDrawAgent, LeanSumAgent)
 STEPS = 1500
@@ -134,6 +135,23 @@ def test_without_restarts_the_run_ends_with_a_name(pooled, at):
     with trainer, pytest.raises(WorkerDied, match=r"agent 1 \('global-draw-1'\) died") as caught:
         trainer.train()
     assert caught.value.agent_name == "global-draw-1"
+
+
+def test_a_lost_island_does_not_wait_for_room_that_is_gone(real, monkeypatch):
+    """A cluster tells of the room of a dead node for a while."""
+    host = RayHost(RayTrainerCfg(cpus=100, islands=1), members=1)  # nobody has so many
+    host.prepare(1)
+    told = [1, 1, 1]
+    monkeypatch.setattr(host, "room", lambda: told.pop() if told else 0)
+    host.start(0, b"", again=True)
+    assert told == []
+    try:
+        over = time.monotonic() + 30
+        while not host.where(0) and time.monotonic() < over:
+            time.sleep(0.1)
+        assert "process" in host.where(0)
+    finally:
+        host.close()
 
 
 @pytest.mark.timeout(300)  # Ray takes its time to see that a node is gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -22,6 +23,7 @@ from ._cluster import connect, disconnect
 
 _log = logging.getLogger("coterie")
 _LONGEST = 300
+_PATIENCE, _LOOK = 60.0, 0.5  # seconds: for the place of a lost island, and between two looks
 
 
 class RayHost(IslandHost):
@@ -73,9 +75,31 @@ class RayHost(IslandHost):
 
     def start(self, number: int, blueprint: bytes, *, again: bool) -> None:
         """Start an actor; arguments as for the base."""
-        actor = self._make(number, again)
+        if not again:
+            self._begin(number, blueprint, self._make(number, again, crowded=False))
+            return
+        self.stop(number)
+        if self.room() >= self._count:
+            self._begin(number, blueprint, self._make(number, again, crowded=False))
+            if self._is_placed(number):
+                return
+            self.stop(number)
+        self._begin(number, blueprint, self._make(number, again, crowded=True))
+
+    def _begin(self, number: int, blueprint: bytes, actor: Any) -> None:
         actor.build.remote(blueprint)
         self._actors[number], self._places[number] = actor, actor.where.remote()
+
+    def _is_placed(self, number: int) -> bool:
+        """Wait until an actor runs, or there is no room for it.
+
+        The cluster may take a while to see that a node is gone, and with it the room there.
+        """
+        over = time.monotonic() + min(_PATIENCE, self._cfg.start_timeout)
+        while not ray.wait([self._places[number]], timeout=_LOOK)[0]:
+            if self.room() < self._count or time.monotonic() > over:
+                return False
+        return True
 
     def call(self, number: int, name: str, argument: Any) -> Any:
         """Call the actor; arguments as for the base."""
@@ -127,17 +151,14 @@ class RayHost(IslandHost):
             self._own = False
             disconnect()
 
-    def _make(self, number: int, again: bool) -> Any:
-        """Make the actor of an island; one that was lost need not find all that it had."""
+    def _make(self, number: int, again: bool, *, crowded: bool) -> Any:
+        """Make the actor of an island; where it is crowded, it has no CPUs to itself."""
         cfg = self._cfg
-        if again:
-            self.stop(number)
         strategy: Any = "SPREAD"
         if self._group is not None and not again:
             strategy = PlacementGroupSchedulingStrategy(
                 placement_group=self._group, placement_group_bundle_index=number
             )
-        crowded = again and self.room() < self._count
         options: dict[str, Any] = {
             "num_cpus": 0 if crowded else cfg.cpus,
             "num_gpus": cfg.gpus,

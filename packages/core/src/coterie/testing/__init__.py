@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._agent_suite import AgentSuite
-    from ._agents import GlobalDrawAgent, LeanSumAgent, MemoryAgent, RaisingAgent, SumAgent
+    from ._agents import (
+        ForgetfulAgent,
+        GlobalDrawAgent,
+        LeanSumAgent,
+        MemoryAgent,
+        RaisingAgent,
+        SumAgent,
+    )
     from ._compare import assert_same_state, differs, nothing_global
     from ._env_suite import EnvSuite
     from ._envs import BrokenEnv, CountingEnv, SpaceEnv
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_agent_suite": ("AgentSuite",),
     "_agents": (
+        "ForgetfulAgent",
         "GlobalDrawAgent",
         "LeanSumAgent",
         "MemoryAgent",
@@ -61,6 +69,7 @@ __all__ = [
     "CountingEnv",
     "CountingTeamEnv",
     "EnvSuite",
+    "ForgetfulAgent",
     "GlobalDrawAgent",
     "LeanSumAgent",
     "LeanSumTeam",

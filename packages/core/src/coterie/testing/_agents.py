@@ -97,6 +97,41 @@ class LeanSumAgent(SumAgent):
     keeps_transitions: ClassVar[bool] = False
 
 
+class ForgetfulAgent(SumAgent):
+    """Leaves out of its state what it learns with, as agents with large memories may.
+
+    Only :meth:`handover` has it, so it goes on from run to run and not from a checkpoint.
+    """
+
+    kind: ClassVar[str] = "forgetful"
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.remembered = 0
+
+    def record_transition(self, transition: Transition, *, timestep: int, timesteps: int) -> None:
+        """Add what was experienced, with as much noise as there were steps."""
+        self.remembered += 1
+        super().record_transition(transition, timestep=timestep, timesteps=timesteps)
+
+    @property
+    def saves_everything(self) -> bool:
+        """The state leaves out what is remembered."""
+        return False
+
+    def handover(self) -> State:
+        """Return the state with what is remembered."""
+        return {**self.state_dict(), "remembered": self.remembered}
+
+    def load_state_dict(self, state: State) -> None:
+        """Take over a state; without what was remembered, nothing is."""
+        super().load_state_dict(state)
+        self.remembered = state.get("remembered", 0)
+
+    def _noise(self) -> torch.Tensor:
+        return super()._noise() * self.remembered
+
+
 class GlobalDrawAgent(SumAgent):
     """Draws from the process-wide generators of torch, numpy and random, as careless code does."""
 

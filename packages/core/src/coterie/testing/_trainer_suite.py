@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from .._agents.interface import Agent
 from .._envs.interface import VectorEnv
 from .._errors import EnvContractError, TrainerStateError
-from ._agents import GlobalDrawAgent, LeanSumAgent, RaisingAgent, SumAgent
+from ._agents import ForgetfulAgent, GlobalDrawAgent, LeanSumAgent, RaisingAgent, SumAgent
 from ._between_steps import BetweenSteps
 from ._compare import assert_same_state, nothing_global
 from ._envs import BrokenEnv, CountingEnv, SpaceEnv
@@ -95,7 +95,7 @@ class TrainerSuite(BetweenSteps):
         assert agent.steps == STEPS
         assert agent.sum.abs().sum() > 0
 
-    @pytest.mark.parametrize("kind", [SumAgent, GlobalDrawAgent])
+    @pytest.mark.parametrize("kind", [SumAgent, GlobalDrawAgent, ForgetfulAgent])
     def test_training_twice_is_training_longer(self, kind: type[Agent]) -> None:
         """Two runs in a row end like one of twice the length."""
         self._twice_is_longer(kind)
