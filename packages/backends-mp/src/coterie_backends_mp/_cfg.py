@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -52,3 +53,13 @@ class ParallelTrainerCfg(TrainerCfg):
     start_timeout: float = field(default=60.0, validator=more_than(0))
     phase_timeout: float = field(default=300.0, validator=more_than(0))
     stop_grace: float = field(default=2.0, validator=at_least(0))
+
+    def forks(self, cuda: bool) -> bool:
+        """Whether workers are forked from a server, else spawned.
+
+        Args:
+            cuda: Whether anything of environment or agents is on a CUDA device.
+        """
+        if self.start_method == "auto":
+            return sys.platform == "linux" and not cuda
+        return self.start_method == "forkserver"

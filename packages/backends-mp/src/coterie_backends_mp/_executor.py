@@ -33,7 +33,7 @@ from ._cfg import ParallelTrainerCfg
 from ._crew import Crew
 from ._exchange import Exchange, pack_infos
 from ._failures import not_started
-from ._handover import Inside, check_descriptors, forks, modules_to_preload, open_messages
+from ._handover import Inside, check_descriptors, modules_to_preload, open_messages, uses_cuda
 from ._launcher import ServerLost
 from ._messages import Ask
 from ._placement import count_processes, place
@@ -233,7 +233,7 @@ class ProcessExecutor(Executor):
         try:
             if self._crew is None:
                 check_descriptors(members, len(groups))
-                fork = forks(cfg, members, interface)
+                fork = cfg.forks(uses_cuda(members, interface))
                 preload = modules_to_preload(cfg, members, self._inside)
                 shared = self._inside is not None
                 self._crew = Crew(groups, interface, cfg, fork, preload, cfg.debug, shared)

@@ -114,13 +114,6 @@ def uses_cuda(members: Sequence[Member], interface: Interface) -> bool:
     return any(device.type == "cuda" for device in devices)
 
 
-def forks(cfg: ParallelTrainerCfg, members: Sequence[Member], interface: Interface) -> bool:
-    """Whether workers are forked from the server, else spawned."""
-    if cfg.start_method == "auto":
-        return sys.platform == "linux" and not uses_cuda(members, interface)
-    return cfg.start_method == "forkserver"
-
-
 def modules_to_preload(
     cfg: ParallelTrainerCfg, members: Sequence[Member], inside: Inside | None = None
 ) -> list[str]:

@@ -119,6 +119,12 @@ class Launcher:
             self._process.kill()
             self._process.wait()
 
+    def kill_server(self) -> None:
+        """End the server at once, wherever it is; it must have no workers."""
+        self._process.kill()
+        self._channel.close()
+        self._process.wait()
+
     @property
     def usable(self) -> bool:
         """Whether the server is running, and has answered everything that it was asked."""

@@ -16,6 +16,12 @@ def _parallel() -> type[Any]:
     return ParallelTrainer
 
 
+def _anticipate(experiment: Any) -> None:
+    from ._warm import anticipate
+
+    anticipate(experiment)
+
+
 @hookimpl
 def coterie_trainers() -> Iterable[TrainerPlugin]:
     """Offer the parallel trainer."""
@@ -24,4 +30,5 @@ def coterie_trainers() -> Iterable[TrainerPlugin]:
         summary="a process per agent, one round trip per environment step",
         config=ParallelTrainerCfg,
         loader=_parallel,
+        anticipate=_anticipate,
     )

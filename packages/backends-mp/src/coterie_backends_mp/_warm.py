@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
-from coterie import TrainerStateError
+from coterie import Experiment, TrainerStateError, structure
 
+from ._cfg import ParallelTrainerCfg
 from ._launcher import Launcher, ServerLost
 
 _CLOSE_SECONDS = 10.0
@@ -65,6 +67,29 @@ class WorkerServer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def anticipate(experiment: Experiment) -> None:
+    """Start a server for an experiment's trainer, unless one is there or none will be needed.
+
+    It is the next trainer's; if nobody takes it, it is killed when the program ends.
+
+    Args:
+        experiment: What will be trained.
+    """
+    cfg: Any = structure(ParallelTrainerCfg, experiment.trainer.settings)
+    devices = [experiment.environment.device, *(m.device or "" for m in experiment.members)]
+    if cfg.forks(any(name.startswith("cuda") for name in devices)) and not _idle:
+        launcher = Launcher(fork=True)
+        _idle.append(launcher)
+        atexit.register(_discard, launcher)
+
+
+def _discard(launcher: Launcher) -> None:
+    """Kill a server that nobody took; it may be in the middle of its imports."""
+    if launcher in _idle and launcher.owner == os.getpid():
+        _idle.remove(launcher)
+        launcher.kill_server()
 
 
 def lease(fork: bool) -> Launcher:

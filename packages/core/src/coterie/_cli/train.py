@@ -97,6 +97,7 @@ class Train:
 
     def run(self) -> int:
         """Train, print the results, and return the exit code."""
+        from .._experiment.ahead import anticipate
         from .._experiment.files import load_experiment
         from .folders import claimed
         from .request import experiment_of
@@ -104,8 +105,10 @@ class Train:
 
         raw, label = experiment_of(self)
         experiment = load_experiment(raw, label=label)
-        with claimed(self.run_dir, experiment.environment.id) as run, torch_threads(self.threads):
-            summary = _train(experiment, run)
+        with claimed(self.run_dir, experiment.environment.id) as run:
+            anticipate(experiment)  # torch is not imported yet
+            with torch_threads(self.threads):
+                summary = _train(experiment, run)
         return conclude(summary, run)
 
 

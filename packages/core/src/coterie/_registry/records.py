@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 from attrs import field, frozen
-from attrs.validators import deep_iterable, instance_of, is_callable
+from attrs.validators import deep_iterable, instance_of, is_callable, optional
 
 _NAME = re.compile(r"[a-z][a-z0-9_.-]*")
 
@@ -43,12 +43,19 @@ class TrainerPlugin:
         summary: One line for listings.
         config: attrs class of its settings, a subclass of :class:`~coterie.TrainerCfg`.
         loader: Imports and returns the :class:`~coterie.Trainer` subclass.
+        anticipate: Called by the command line with the :class:`~coterie.Experiment` that it will
+            train, before it imports torch and makes anything. It may begin what takes long, such
+            as to start processes, must not wait for that, and must clear away when the program
+            ends what no trainer took. ``None``: there is nothing of that kind.
     """
 
     name: str = field(validator=_valid_name)
     summary: str = field(validator=instance_of(str))
     config: type[Any] = field(validator=_trainer_settings)
     loader: Callable[[], type[Any]] = field(validator=is_callable())
+    anticipate: Callable[[Any], None] | None = field(
+        default=None, validator=optional(is_callable())
+    )
 
 
 @frozen(kw_only=True)
