@@ -33,7 +33,7 @@ class Captured:
     """
 
     def __init__(self, call: Call, inputs: Sequence[torch.Tensor], record: Record) -> None:
-        self._inputs = [tensor.clone() for tensor in inputs]
+        self._inputs = [_copy_of(tensor) for tensor in inputs]
         self._replay, self._results = record(call, self._inputs)
         self._in, self._out = _by_dtype(self._inputs), _by_dtype(self._results)
 
@@ -45,6 +45,13 @@ class Captured:
         found = [torch.empty_like(tensor) for tensor in self._results]
         _copy(self._out, self._results, found)
         return found
+
+
+def _copy_of(tensor: torch.Tensor) -> torch.Tensor:
+    """Copy a tensor with its strides, which a compiled program relies on."""
+    size, stride = tensor.size(), tensor.stride()
+    place = torch.empty_strided(size, stride, dtype=tensor.dtype, device=tensor.device)
+    return place.copy_(tensor)
 
 
 def _by_dtype(tensors: Sequence[torch.Tensor]) -> list[list[int]]:
