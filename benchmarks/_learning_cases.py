@@ -257,9 +257,11 @@ def carry(agent: str, timesteps: int) -> Case:
 
 SPREAD = {
     "rollouts": 100,
-    "learning_epochs": 10,
-    "mini_batches": 8,
-    "learning_rate": 7e-4,
+    "learning_epochs": 8,
+    "mini_batches": 32,
+    "learning_rate": 1e-3,
+    "discount_factor": 0.95,
+    "gae_lambda": 0.9,
     "entropy_loss_scale": 0.01,
 }
 
