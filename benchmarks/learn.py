@@ -239,9 +239,8 @@ def table(results: Sequence[Result]) -> str:
         seeds = ", ".join(f"{value:.0f}" for value in r.returns)
         bar, met = ("none", "-") if r.bar is None else (f"{r.bar:g}", "yes")
         met = "no" if r.missed else met
-        interval = (
-            "-" if np.isnan(r.low) else f"{r.low:.1f} to {r.high:.1f}"
-        )  # of two there is none
+        none = np.isnan(r.low)  # two seeds have no interval
+        interval = "-" if none else f"{r.low:.1f} to {r.high:.1f}"
         lines.append(
             f"| {r.task} | {r.agent} | {r.env_steps:,} | {r.seconds:.0f} | {r.mean:.1f} "
             f"| {interval} | {seeds} | {bar} | {met} |"

@@ -68,6 +68,8 @@ def test_replayed_programs_change_nothing(tools, monkeypatch, make_env):
     without = train(tools, make_env)
     monkeypatch.setattr(compiled, "_programs", {})
     monkeypatch.setattr(captured, "recorder", lambda tensors: record)
+    monkeypatch.setattr(Recording, "made", 0)
+    monkeypatch.setattr(Recording, "replays", 0)
     found = train(tools, make_env)
     assert Recording.made >= 2, "the update and the rollout"
     assert Recording.replays > STEPS // 2, "both were replayed"
